@@ -1,0 +1,1 @@
+"""The terminal face of flowdeck: a Textual app over `flowdeck.deck`."""

@@ -1,0 +1,182 @@
+"""Commands to Deck: what each one is, why it may not be given now, and the thread that carries it out.
+
+The screen never waits for a lock: a command is given away and comes back as a `CommandDone`.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowdeck.rules.exceptions import FlowdeckError
+from flowdeck.rules.ids import short_id
+from flowdeck.rules.states import StateType
+from flowdeck.rules.terminal_text import inert_line
+from flowdeck_tui import actions
+from flowdeck_tui.messages import CommandDone, EngineUp
+from flowdeck_tui.present import parameters_echo, state_word
+
+if TYPE_CHECKING:
+    from textual.message import Message
+
+    from flowdeck.deck import Deck, FlowEntry, FlowRun
+    from flowdeck_tui.form_fields import Filled
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing to ask of Deck.
+
+    Attributes:
+        action_id: the action that wants it.
+        call: does it.
+        tell: writes the sentence for the status line from what `call` returned.
+        echo: the command line that does the same.
+    """
+
+    action_id: str
+    call: Callable[[Deck], Any]
+    tell: Callable[[Any], str]
+    echo: str
+
+
+# -- what may be asked -------------------------------------------------------------------------------------------------
+
+
+def why_not_retry(run: FlowRun) -> str | None:
+    """Say why a run cannot be retried; None when it can."""
+    name = inert_line(run.name)
+    if not run.is_final:
+        return f"{name} is not over ({state_word(run.state_name)}); x cancels it."
+    if run.parent_key is not None:
+        return f"{name} is a subflow run; retry the run that started it."
+    if run.state_type is StateType.COMPLETED:
+        return f"{name} completed; t runs its flow anew."
+    return None
+
+
+def why_not_cancel(run: FlowRun) -> str | None:
+    """Say why a run cannot be cancelled; None when it can."""
+    name = inert_line(run.name)
+    if run.is_final:
+        return f"{name} is over already: {state_word(run.state_name)}."
+    if run.parent_key is not None:
+        return f"{name} is a subflow run; cancel the run that started it."
+    if run.state_type is StateType.CANCELLING:
+        return f"{name} is being cancelled already."
+    return None
+
+
+def why_not_delete(run: FlowRun) -> str | None:
+    """Say why a run cannot be deleted; None when it can."""
+    name = inert_line(run.name)
+    if run.parent_key is not None:
+        return f"{name} is a subflow run; delete the run that started it."
+    if not run.is_final and run.state_type is not StateType.SCHEDULED:
+        return f"{name} is not over ({state_word(run.state_name)}); x cancels it first."
+    return None
+
+
+def retry(run: FlowRun) -> Command:
+    """Run a flow run again under its id."""
+    return Command(
+        "run.retry",
+        lambda deck: deck.retry(run.id),
+        lambda after: f"attempt {after.attempt} of {inert_line(after.name)}: all its tasks run again",
+        actions.echo("run.retry", run=short_id(run.id)),
+    )
+
+
+def cancel(run: FlowRun) -> Command:
+    """Stop a run."""
+    return Command(
+        "run.cancel",
+        lambda deck: deck.cancel(run.id),
+        lambda after: f"{inert_line(after.name)}: {state_word(after.state_name)}",
+        actions.echo("run.cancel", run=short_id(run.id)),
+    )
+
+
+def delete(run: FlowRun) -> Command:
+    """Remove a run."""
+    return Command(
+        "run.delete",
+        lambda deck: deck.delete(run.id),
+        lambda _: f"{inert_line(run.name)} is deleted",
+        actions.echo("run.delete", run=short_id(run.id)),
+    )
+
+
+def create(entry: FlowEntry, filled: Filled) -> Command:
+    """Start a flow."""
+    flow = entry.name or entry.entrypoint
+    return Command(
+        "flow.run",
+        lambda deck: deck.create_flow_run(entry, filled.values, triggered_by="tui"),
+        lambda run: f"{inert_line(run.name)} is a new run of {inert_line(flow)}",
+        actions.echo("flow.run", flow=inert_line(flow), parameters=inert_line(parameters_echo(filled.texts))),
+    )
+
+
+def find_run(run_id: str) -> Command:
+    """Look a run up, to show its log."""
+    return Command(
+        "log.full", lambda deck: deck.flow_run(run_id), lambda _: "", actions.echo("log.full", run=short_id(run_id))
+    )
+
+
+# -- who does it -------------------------------------------------------------------------------------------------------
+
+
+class CommandThread:
+    """Carries out commands one after the other. The thread is a daemon: leaving never waits for it."""
+
+    def __init__(self, deck: Deck, post: Callable[[Message], Any]) -> None:
+        """Start the thread.
+
+        Args:
+            deck: what commands are given to.
+            post: hands a message to the app; safe to call from a thread.
+        """
+        self._deck = deck
+        self._post = post
+        self._queue: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="flowdeck-commands", daemon=True).start()
+
+    def submit(self, command: Command) -> None:
+        """Carry out a command soon; a `CommandDone` comes back."""
+        self._queue.put(command)
+
+    def stop(self) -> None:
+        """Let the thread end after the commands that it has."""
+        self._queue.put(None)
+
+    def _run(self) -> None:
+        while (command := self._queue.get()) is not None:
+            try:
+                result = command.call(self._deck)
+            except FlowdeckError as error:
+                self._post(CommandDone(command.action_id, error=error, echo=command.echo))
+            else:
+                self._post(
+                    CommandDone(command.action_id, result=result, text=command.tell(result), echo=command.echo)
+                )
+
+
+def bring_engine_up(deck: Deck, folder: str, post: Callable[[Message], Any]) -> None:
+    """Have the folder watched and an engine serve the home, in a thread; an `EngineUp` comes back."""
+
+    def run() -> None:
+        problem: str | None = None
+        try:
+            deck.watch_folder(Path(folder))
+            deck.ensure_engine(started_by="tui")
+        except FlowdeckError as error:
+            problem = str(error)
+        post(EngineUp(problem))
+
+    threading.Thread(target=run, name="flowdeck-engine-start", daemon=True).start()

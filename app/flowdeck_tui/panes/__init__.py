@@ -1,0 +1,1 @@
+"""The numbered panes, one file each, and the log panel that Runs carries."""

@@ -1,0 +1,312 @@
+"""The rows of the Runs pane: flow runs newest first, below an open one its task calls and subflow runs. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Final, TypeGuard
+
+from flowdeck.rules.ids import short_id
+from flowdeck.rules.terminal_text import inert_line
+from flowdeck_tui import present
+from flowdeck_tui.present import Glyphs, Tone
+from flowdeck_tui.row_source import Cell, Row, RowKey
+
+if TYPE_CHECKING:
+    from flowdeck.deck import CallLine, FlowRun
+
+    Child = CallLine | FlowRun
+
+RUN: Final = "run"
+CALL: Final = "call"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How rows are written: what time it is, where, and with which signs."""
+
+    now: Callable[[], datetime]
+    zone: tzinfo | None
+    glyphs: Glyphs
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One row below a root run, with the lines of the tree that lead to it."""
+
+    key: RowKey
+    record: Child
+    guides: str
+
+
+def is_run(child: Child) -> TypeGuard[FlowRun]:
+    """Tell a flow run from a line of calls."""
+    return hasattr(child, "flow_name")
+
+
+def merge(calls: Sequence[CallLine], subflows: Sequence[FlowRun]) -> tuple[Child, ...]:
+    """Put calls and subflow runs of one run in the order in which they began; both keep their own order."""
+    merged: list[Child] = []
+    waiting = list(subflows)
+    for call in calls:
+        while waiting and call.started_at is not None and waiting[0].created_at < call.started_at:
+            merged.append(waiting.pop(0))
+        merged.append(call)
+    return (*merged, *waiting)
+
+
+class RunTree:
+    """Flow runs and their open branches as a sequence of rows.
+
+    Roots are kept by rising key, so a new run is appended; on the screen they stand the other way round.
+    A position is found by bisection and a walk over the open roots only: 100,000 rows cost no more than ten.
+    """
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._roots: list[int] = []
+        self._runs: dict[int, FlowRun] = {}
+        self._children: dict[int, tuple[Child, ...]] = {}
+        self._open: set[int] = set()
+        self._branches: list[tuple[int, list[_Line]]] | None = None
+        """Open roots by place on the screen: (position among the roots, lines below it). None: to be made again."""
+
+    # -- what there is -------------------------------------------------------------------------------------------
+
+    def replace(self, runs: Iterable[FlowRun]) -> None:
+        """Forget all roots and take these; open branches stay open."""
+        kept = {run.key: run for run in runs}
+        self._roots = sorted(kept)
+        nested = {key: run for key, run in self._runs.items() if key not in kept and run.parent_key is not None}
+        self._runs = nested | kept
+        self._branches = None
+
+    def add_roots(self, runs: Iterable[FlowRun]) -> None:
+        """Add runs that stand at the top level, or bring them up to date."""
+        for run in runs:
+            if not self._is_root(run.key):
+                at = bisect_left(self._roots, run.key)
+                self._roots.insert(at, run.key)
+            self._runs[run.key] = run
+        self._branches = None
+
+    def update(self, runs: Iterable[FlowRun]) -> None:
+        """Bring runs that are shown somewhere up to date; others are left out."""
+        for run in runs:
+            if run.key in self._runs:
+                self._runs[run.key] = run
+        self._branches = None
+
+    def remove(self, keys: Iterable[int]) -> None:
+        """Take deleted runs away."""
+        gone = set(keys)
+        for key in gone:
+            if self._is_root(key):
+                del self._roots[bisect_left(self._roots, key)]
+            self._runs.pop(key, None)
+            self._children.pop(key, None)
+            self._open.discard(key)
+        self._branches = None
+
+    def set_children(self, key: int, children: Sequence[Child]) -> None:
+        """Note what lies below a run."""
+        self._children[key] = tuple(children)
+        for child in children:
+            if is_run(child):
+                self._runs[child.key] = child
+        self._branches = None
+
+    def run(self, key: int) -> FlowRun | None:
+        """Return a run by key, if it is known here."""
+        return self._runs.get(key)
+
+    @property
+    def oldest_key(self) -> int | None:
+        """Key of the last root, from which older ones are asked for."""
+        return self._roots[0] if self._roots else None
+
+    @property
+    def root_count(self) -> int:
+        """How many runs stand at the top level."""
+        return len(self._roots)
+
+    # -- open and closed -----------------------------------------------------------------------------------------
+
+    @property
+    def open_keys(self) -> frozenset[int]:
+        """Runs whose branches are open."""
+        return frozenset(self._open)
+
+    def is_open(self, key: int) -> bool:
+        """Tell whether the branch of a run is open."""
+        return key in self._open
+
+    def set_open(self, key: int, is_open: bool) -> None:
+        """Open or close the branch of a run."""
+        if is_open:
+            self._open.add(key)
+        else:
+            self._open.discard(key)
+        self._branches = None
+
+    def record(self, key: RowKey) -> Child | None:
+        """Return what a row shows."""
+        if key[0] == RUN:
+            return self._runs.get(int(key[1]))
+        index = self.index(key)
+        return None if index is None else self._locate(index)[1]
+
+    def run_of(self, key: RowKey) -> FlowRun | None:
+        """Return the flow run of a row: itself, or the run that made the call."""
+        record = self.record(key)
+        if record is None or is_run(record):
+            return record
+        return self._runs.get(record.flow_run_key)
+
+    def parent_of(self, key: RowKey) -> RowKey | None:
+        """Return the row above in the tree; None at the top level."""
+        if key[0] == RUN and self._is_root(int(key[1])):
+            return None
+        record = self.record(key)
+        if record is None:
+            return None
+        parent = record.parent_key if is_run(record) else record.flow_run_key
+        return None if parent is None else (RUN, parent)
+
+    # -- rows by position ----------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._roots) + sum(len(lines) for _, lines in self._open_branches())
+
+    def key(self, index: int) -> RowKey:
+        """Return the key of the row at a position."""
+        return self._locate(index)[0]
+
+    def index(self, key: RowKey) -> int | None:
+        """Return where a row stands; None when it is not shown."""
+        shift = 0
+        root = int(key[1]) if key[0] == RUN else -1
+        position = len(self._roots) - 1 - bisect_left(self._roots, root) if self._is_root(root) else None
+        for branch_position, lines in self._open_branches():
+            if position is not None and position <= branch_position:
+                break
+            if position is None:
+                for offset, line in enumerate(lines):
+                    if line.key == key:
+                        return branch_position + shift + 1 + offset
+            shift += len(lines)
+        return None if position is None else position + shift
+
+    def row(self, index: int) -> Row:
+        """Return the row at a position, ready to be drawn."""
+        key, record, guides = self._locate(index)
+        if is_run(record):
+            is_nested = bool(guides)
+            return run_row(record, self._look, guides=guides, is_open=record.key in self._open, is_nested=is_nested)
+        return call_row(key, record, self._look, guides)
+
+    def is_any_running(self, first: int, stop: int) -> bool:
+        """Tell whether a row in [first, stop) shows a time that still grows."""
+        for index in range(max(0, first), min(stop, len(self))):
+            record = self._locate(index)[1]
+            if record.started_at is not None and record.ended_at is None:
+                return True
+        return False
+
+    def _is_root(self, key: int) -> bool:
+        at = bisect_left(self._roots, key)
+        return at < len(self._roots) and self._roots[at] == key
+
+    def _locate(self, index: int) -> tuple[RowKey, Child, str]:
+        shift = 0
+        for position, lines in self._open_branches():
+            if index <= position + shift:
+                break
+            if index <= position + shift + len(lines):
+                line = lines[index - position - shift - 1]
+                return line.key, line.record, line.guides
+            shift += len(lines)
+        key = self._roots[len(self._roots) - 1 - (index - shift)]
+        return (RUN, key), self._runs[key], ""
+
+    def _open_branches(self) -> list[tuple[int, list[_Line]]]:
+        if self._branches is None:
+            roots = sorted((key for key in self._open if self._is_root(key)), reverse=True)
+            last = len(self._roots) - 1
+            self._branches = [(last - bisect_left(self._roots, key), self._lines_below(key, "")) for key in roots]
+        return self._branches
+
+    def _lines_below(self, key: int, guides: str) -> list[_Line]:
+        glyphs = self._look.glyphs
+        lines: list[_Line] = []
+        children = self._children.get(key, ())
+        for number, child in enumerate(children, 1):
+            is_last = number == len(children)
+            lead = guides + (glyphs.last_branch if is_last else glyphs.branch)
+            if not is_run(child):
+                lines.append(_Line((CALL, child.first_id), child, lead))
+                continue
+            lines.append(_Line((RUN, child.key), self._runs.get(child.key, child), lead))
+            if child.key in self._open:
+                lines.extend(self._lines_below(child.key, guides + ("  " if is_last else glyphs.trunk)))
+        return lines
+
+
+# -- records as rows ---------------------------------------------------------------------------------------------------
+
+
+def run_row(run: FlowRun, look: Look, *, guides: str = "", is_open: bool = False, is_nested: bool = False) -> Row:
+    """Write a flow run as a row."""
+    now = look.now()
+    tone = present.state_tone(run.state_type, run.state_name)
+    message = present.run_message(run)
+    cells = {
+        "name": Cell(inert_line(run.name)),
+        "flow": Cell(f"subflow {inert_line(run.flow_name)}" if is_nested else inert_line(run.flow_name)),
+        "start": Cell(present.clock_text(run.started_at or run.scheduled_at, now, look.zone), Tone.MUTED),
+        "duration": Cell(present.duration_text(run.duration_seconds(now), is_over=run.is_final)),
+        "tasks": Cell(present.counts_text(run.task_counts)),
+        "trouble": _trouble(run),
+        "id": Cell(short_id(run.id), Tone.MUTED),
+        "attempt": Cell(str(run.attempt) if run.attempt > 1 else "", Tone.MUTED),
+        "message": Cell(message, tone if tone is Tone.BAD else Tone.MUTED),
+    }
+    lead = Cell(present.state_text(run.state_type, run.state_name, look.glyphs), tone)
+    return Row((RUN, run.key), cells, guides, is_open, lead)
+
+
+def call_row(key: RowKey, call: CallLine, look: Look, guides: str) -> Row:
+    """Write a task call, or all items of a map, as a row."""
+    now = look.now()
+    tone = present.state_tone(call.state_type, call.state_name)
+    seconds = None
+    if call.started_at is not None:
+        seconds = max(0.0, ((call.ended_at or now) - call.started_at).total_seconds())
+    kind = "task" if call.group is None else "map"
+    message = inert_line((call.state_message or "").strip().split("\n", 1)[0])
+    cells = {
+        "name": Cell(inert_line(call.name)),
+        "flow": Cell(f"{kind}, try {call.attempt}" if call.attempt > 1 else kind, Tone.MUTED),
+        "start": Cell(present.clock_text(call.started_at, now, look.zone), Tone.MUTED),
+        "duration": Cell(present.duration_text(seconds, is_over=call.ended_at is not None)),
+        "tasks": Cell(present.counts_text(call.counts) if call.group is not None else ""),
+        "attempt": Cell(str(call.attempt) if call.attempt > 1 else "", Tone.MUTED),
+        "message": Cell(message, tone if tone is Tone.BAD else Tone.MUTED),
+    }
+    return Row(key, cells, guides, None, Cell(present.state_text(call.state_type, call.state_name, look.glyphs), tone))
+
+
+def _trouble(run: FlowRun) -> Cell:
+    tone = Tone.BAD if run.error_count else Tone.WARN
+    return Cell(present.trouble_text(run.error_count, run.warning_count), tone)
+
+
+def matches(run: FlowRun, text: str, flow_name: str | None) -> bool:
+    """Tell whether a run would be listed under a filter; the same rule as `RunQuery`."""
+    if flow_name is not None and run.flow_name != flow_name:
+        return False
+    wanted = text.lower()
+    return not wanted or wanted in f"{run.name} {run.flow_name}".lower() or wanted in run.id
+

@@ -1,0 +1,1 @@
+"""What opens over the panes and takes the whole keyboard: forms and menus."""

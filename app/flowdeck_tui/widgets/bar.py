@@ -1,0 +1,94 @@
+"""One line of text with a left and a right end: header, titles, status and footer are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from flowdeck_tui.present import UNICODE, Glyphs, Tone
+from flowdeck_tui.widgets.columns import cut
+
+Spans = tuple[tuple[str, Tone], ...]
+
+
+def width_of(spans: Iterable[tuple[str, Tone]]) -> int:
+    """Count the cells of some text."""
+    return sum(cell_len(text) for text, _ in spans)
+
+
+class Bar(Widget):
+    """A line that repaints only when its text changes. Text must be harmless for a terminal already."""
+
+    ALLOW_SELECT: ClassVar[bool] = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in Tone}
+
+    def __init__(
+        self,
+        *,
+        glyphs: Glyphs = UNICODE,
+        fill: str = " ",
+        id: str | None = None,  # noqa: A002 - Textual's own name for it
+    ) -> None:
+        """Make an empty line.
+
+        Args:
+            glyphs: signs that the terminal can show.
+            fill: what stands between the two ends.
+            id: of the widget.
+        """
+        super().__init__(id=id)
+        self._ellipsis = glyphs.ellipsis
+        self._fill = fill
+        self._left: Spans = ()
+        self._right: Spans = ()
+        self._styles: dict[Tone, Style] = {}
+
+    @property
+    def text(self) -> str:
+        """What the line says, without the space between its ends."""
+        return "".join(text for text, _ in (*self._left, *self._right))
+
+    def show(self, left: Spans, right: Spans = ()) -> None:
+        """Change the text; when both ends do not fit, the left one is cut."""
+        if (left, right) != (self._left, self._right):
+            self._left, self._right = left, right
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the line."""
+        width = self.size.width
+        if y:
+            return Strip.blank(width, self.rich_style)
+        right = self._cut(self._right, width)
+        left = self._cut(self._left, width - width_of(right))
+        gap = width - width_of(left) - width_of(right)
+        pieces = (*left, (self._fill * gap, Tone.MUTED), *right)
+        return Strip([Segment(text, self._style(tone)) for text, tone in pieces if text], width)
+
+    def _cut(self, spans: Spans, width: int) -> Spans:
+        kept: list[tuple[str, Tone]] = []
+        for text, tone in spans:
+            short = cut(text, width, self._ellipsis)
+            kept.append((short, tone))
+            width -= cell_len(short)
+            if short != text or width <= 0:
+                break
+        return tuple(kept)
+
+    def _style(self, tone: Tone) -> Style:
+        style = self._styles.get(tone)
+        if style is None:
+            style = self.rich_style + self.get_component_rich_style(f"tone--{tone}", partial=True)
+            self._styles[tone] = style
+        return style
+
+    def notify_style_update(self) -> None:
+        """Forget colours when the theme changes."""
+        self._styles.clear()
+        super().notify_style_update()

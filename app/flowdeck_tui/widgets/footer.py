@@ -1,0 +1,51 @@
+"""The last line: the keys that act on what has the focus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from flowdeck_tui import actions
+from flowdeck_tui.actions import Action, Context
+from flowdeck_tui.present import Glyphs, Tone
+from flowdeck_tui.widgets.bar import Bar, Spans, width_of
+
+NARROW_COLUMNS: Final = 100
+KEYS_WHEN_NARROW: Final = 8
+KEYS_WHEN_WIDE: Final = 16
+
+
+def footer_spans(chain: Sequence[Context], width: int) -> Spans:
+    """Write as many keys as fit, those nearest to the focus first."""
+    most = KEYS_WHEN_NARROW if width < NARROW_COLUMNS else KEYS_WHEN_WIDE
+    while most:
+        spans = _spans(actions.footer(chain, most))
+        if width_of(spans) <= width:
+            return spans
+        most -= 1
+    return ()
+
+
+def _spans(shown: Sequence[Action]) -> Spans:
+    spans: list[tuple[str, Tone]] = []
+    for action in shown:
+        spans.extend(((f" {action.shown_key}", Tone.STRONG), (f" {action.label} ", Tone.MUTED)))
+    return tuple(spans)
+
+
+class Footer(Bar):
+    """The last line of the screen."""
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        """Make an empty footer."""
+        super().__init__(glyphs=glyphs, id="footer")
+        self._chain: tuple[Context, ...] = (Context.EVERYWHERE,)
+
+    def show_chain(self, chain: Sequence[Context]) -> None:
+        """Show the keys for a focus, innermost context first."""
+        self._chain = tuple(chain)
+        self.show(footer_spans(self._chain, self.size.width))
+
+    def on_resize(self) -> None:
+        """Show as many keys as fit."""
+        self.show_chain(self._chain)

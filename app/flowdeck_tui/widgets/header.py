@@ -1,0 +1,85 @@
+"""The first line: name, panes, what runs and what failed, the engine in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from flowdeck.rules.states import StateType
+from flowdeck_tui.present import Glyphs, Tone
+from flowdeck_tui.widgets.bar import Bar, Spans, width_of
+
+NAME: Final = " flowdeck "
+_SHORT: Final = {StateType.RUNNING: "run", StateType.FAILED: "fail", StateType.SCHEDULED: "sched"}
+_LONG: Final = {StateType.RUNNING: "running", StateType.FAILED: "failed in 24 h", StateType.SCHEDULED: "scheduled"}
+_TONES: Final = {StateType.RUNNING: Tone.ACTIVE, StateType.FAILED: Tone.BAD, StateType.SCHEDULED: Tone.MUTED}
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderFacts:
+    """What the header says.
+
+    Attributes:
+        panes: number and name of each pane, in order.
+        active: number of the pane that is shown.
+        counts: root runs by type of state.
+        broken_files: how many flow files cannot be imported.
+        engine: its state in words.
+        is_engine_well: False makes the words stand out.
+    """
+
+    panes: tuple[tuple[str, str], ...] = ()
+    active: str = ""
+    counts: Mapping[StateType, int] = field(default_factory=dict)
+    broken_files: int = 0
+    engine: str = ""
+    is_engine_well: bool = True
+
+
+def header_spans(facts: HeaderFacts, width: int, glyphs: Glyphs) -> tuple[Spans, Spans]:
+    """Write the header: in full words where they fit, else shorter."""
+    left: list[tuple[str, Tone]] = [(NAME, Tone.STRONG)]
+    for number, name in facts.panes:
+        is_active = number == facts.active
+        left.append((f"[{number} {name}]" if is_active else f" {number} {name} ", _pane_tone(is_active)))
+    right = _right(facts, glyphs, _LONG, "import errors")
+    if width_of(left) + width_of(right) + 1 > width:
+        right = _right(facts, glyphs, _SHORT, "import")
+    return tuple(left), right
+
+
+def _pane_tone(is_active: bool) -> Tone:
+    return Tone.STRONG if is_active else Tone.MUTED
+
+
+def _right(facts: HeaderFacts, glyphs: Glyphs, words: Mapping[StateType, str], broken_word: str) -> Spans:
+    spans: list[tuple[str, Tone]] = []
+    for state_type in (StateType.RUNNING, StateType.FAILED, StateType.SCHEDULED):
+        number = facts.counts.get(state_type, 0)
+        if number:
+            text = f"{glyphs.states[state_type]}{number} {words[state_type]}  "
+            spans.append((text, _TONES[state_type]))
+    if facts.broken_files:
+        spans.append((f"!{facts.broken_files} {broken_word}  ", Tone.BAD))
+    spans.append((f"{facts.engine} ", Tone.MUTED if facts.is_engine_well else Tone.WARN))
+    return tuple(spans)
+
+
+class Header(Bar):
+    """The first line of the screen."""
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        """Make an empty header."""
+        super().__init__(glyphs=glyphs, id="header")
+        self._glyphs = glyphs
+        self._facts = HeaderFacts()
+
+    def show_facts(self, facts: HeaderFacts) -> None:
+        """Change what the header says."""
+        self._facts = facts
+        self.show(*header_spans(facts, self.size.width, self._glyphs))
+
+    def on_resize(self) -> None:
+        """Choose the words that fit."""
+        self.show_facts(self._facts)

@@ -1,0 +1,182 @@
+"""The line above the footer: what the last action did and which command does the same, a question, or a text field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal
+from textual.widget import Widget
+from textual.widgets import Input
+
+from flowdeck_tui.actions import Context, bindings
+from flowdeck_tui.present import Glyphs, Tone
+from flowdeck_tui.widgets.bar import Bar
+from flowdeck_tui.widgets.field import Field
+
+
+class _Question(Bar, can_focus=True):
+    """A question that y answers with yes and everything else with no."""
+
+    BINDINGS: ClassVar = bindings(Context.CONFIRM)
+    action_context: ClassVar[Context] = Context.CONFIRM
+
+    def __init__(self, text: str, glyphs: Glyphs, answer: Callable[[bool], None]) -> None:
+        super().__init__(glyphs=glyphs)
+        self._answer: Callable[[bool], None] | None = answer
+        self.show(((f" {text} ", Tone.WARN), ("y", Tone.STRONG), (" yes  ", Tone.MUTED), ("n", Tone.STRONG), (" no", Tone.MUTED)))
+
+    def action_confirm_yes(self) -> None:
+        """Do it."""
+        self._give(True)
+
+    def action_confirm_no(self) -> None:
+        """Leave it."""
+        self._give(False)
+
+    def on_blur(self) -> None:
+        """Whoever goes elsewhere has not said yes."""
+        self._give(False)
+
+    def _give(self, is_yes: bool) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer(is_yes)
+
+
+class _Prompt(Horizontal):
+    """A label and a text field in one line."""
+
+    BINDINGS: ClassVar = bindings(Context.PROMPT)
+    action_context: ClassVar[Context] = Context.PROMPT
+
+    def __init__(
+        self,
+        label: str,
+        text: str,
+        glyphs: Glyphs,
+        on_change: Callable[[str], None],
+        on_end: Callable[[str | None], None],
+    ) -> None:
+        super().__init__()
+        self._label = Bar(glyphs=glyphs)
+        self._label.styles.width = len(label) + 2
+        self._label.show(((f" {label} ", Tone.STRONG),))
+        self._field = Field(text)
+        self._on_change = on_change
+        self._on_end: Callable[[str | None], None] | None = on_end
+
+    def compose(self) -> ComposeResult:
+        """Label, field."""
+        yield self._label
+        yield self._field
+
+    def on_mount(self) -> None:
+        """Type here."""
+        self._field.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Pass each change on."""
+        event.stop()
+        if self._on_end is not None:
+            self._on_change(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the text."""
+        event.stop()
+        self._finish(event.value)
+
+    def on_input_blurred(self, event: Input.Blurred) -> None:
+        """Whoever clicks elsewhere keeps the text too."""
+        event.stop()
+        self._finish(self._field.value)
+
+    def action_prompt_accept(self) -> None:
+        """Keep the text."""
+        self._finish(self._field.value)
+
+    def action_prompt_leave(self) -> None:
+        """Drop the text."""
+        self._finish(None)
+
+    def _finish(self, text: str | None) -> None:
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(text)
+
+
+class StatusArea(Container):
+    """Shows one of status, question or prompt; gives the focus back when a question or prompt is over."""
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        """Make an empty status line."""
+        super().__init__(id="status-area")
+        self._glyphs = glyphs
+        self._status = Bar(glyphs=glyphs, id="status")
+        self._guest: Widget | None = None
+        self._came_from: Widget | None = None
+
+    def compose(self) -> ComposeResult:
+        """Only the status line; the others come when needed."""
+        yield self._status
+
+    @property
+    def text(self) -> str:
+        """What the status line says."""
+        return self._status.text
+
+    def say(self, text: str, *, tone: Tone = Tone.PLAIN, echo: str = "") -> None:
+        """Show one sentence, and the command that does the same."""
+        right = ((f"  $ {echo} ", Tone.MUTED),) if echo else ()
+        self._status.show(((f" {text}", tone),) if text else (), right)
+
+    def ask(self, question: str, on_yes: Callable[[], None]) -> None:
+        """Ask a question; `on_yes` is called if the answer is y."""
+
+        def answer(is_yes: bool) -> None:
+            self._dismiss()
+            if is_yes:
+                on_yes()
+            else:
+                self.say("Nothing was changed.")
+
+        self._admit(_Question(question, self._glyphs, answer))
+
+    def prompt(
+        self, label: str, text: str, on_change: Callable[[str], None], on_end: Callable[[str | None], None]
+    ) -> None:
+        """Ask for a text.
+
+        Args:
+            label: what stands before the field.
+            text: what stands in it.
+            on_change: called with the text at every change.
+            on_end: called with the text, or None when the user left it with esc.
+        """
+
+        def end(value: str | None) -> None:
+            self._dismiss()
+            on_end(value)
+
+        self._admit(_Prompt(label, text, self._glyphs, on_change, end))
+
+    def _admit(self, guest: Widget) -> None:
+        if self._guest is not None:
+            return
+        self._came_from = self.screen.focused
+        self._guest = guest
+        self._status.display = False
+        self.mount(guest)
+        if guest.can_focus:
+            guest.focus()
+
+    def _dismiss(self) -> None:
+        guest, self._guest = self._guest, None
+        if guest is None:
+            return
+        self._status.display = True
+        came_from, self._came_from = self._came_from, None
+        if came_from is not None and self.screen.focused in (guest, None, *guest.children):
+            came_from.focus()
+        guest.remove()

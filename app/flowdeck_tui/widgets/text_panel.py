@@ -1,0 +1,121 @@
+"""A text to read: lines with a tone each, scrolled by its own offset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.strip import Strip
+from textual.widget import Widget
+
+from flowdeck_tui.actions import Context, bindings
+from flowdeck_tui.present import UNICODE, Glyphs, Tone
+from flowdeck_tui.widgets.columns import cut, pad
+
+Line = tuple[str, Tone]
+
+
+class TextPanel(Widget, can_focus=True):
+    """Shows harmless text; long lines are cut, the rest is scrolled to."""
+
+    ALLOW_SELECT: ClassVar[bool] = False
+    BINDINGS: ClassVar = bindings(Context.TEXT)
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in Tone}
+    action_context: ClassVar[Context] = Context.TEXT
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:  # noqa: A002
+        """Make an empty panel."""
+        super().__init__(id=id)
+        self._ellipsis = glyphs.ellipsis
+        self._lines: tuple[Line, ...] = ()
+        self._first = 0
+        self._styles: dict[Tone, Style] = {}
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return "\n".join(text for text, _ in self._lines)
+
+    def show(self, lines: Sequence[Line], *, keep_place: bool = False) -> None:
+        """Change the text."""
+        if tuple(lines) == self._lines:
+            return
+        self._lines = tuple(lines)
+        self._first = self._first if keep_place else 0
+        self._scroll(0)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line."""
+        width = self.size.width
+        index = self._first + y
+        text, tone = self._lines[index] if index < len(self._lines) else ("", Tone.PLAIN)
+        text = pad(cut(f" {text}", width, self._ellipsis), width)
+        return Strip([Segment(text, self._style(tone))], width)
+
+    def _style(self, tone: Tone) -> Style:
+        style = self._styles.get(tone)
+        if style is None:
+            style = self.rich_style + self.get_component_rich_style(f"tone--{tone}", partial=True)
+            self._styles[tone] = style
+        return style
+
+    def notify_style_update(self) -> None:
+        """Forget colours when theme or focus changes."""
+        self._styles.clear()
+        super().notify_style_update()
+
+    def on_resize(self) -> None:
+        """Keep the last line at the bottom."""
+        self._scroll(0)
+
+    def _scroll(self, lines: int) -> None:
+        first = max(0, min(self._first + lines, len(self._lines) - self.size.height))
+        if first != self._first:
+            self._first = first
+            self.refresh()
+
+    def action_move_down(self) -> None:
+        """One line down."""
+        self._scroll(1)
+
+    def action_move_up(self) -> None:
+        """One line up."""
+        self._scroll(-1)
+
+    def action_move_half_down(self) -> None:
+        """Half a page down."""
+        self._scroll(max(1, self.size.height // 2))
+
+    def action_move_half_up(self) -> None:
+        """Half a page up."""
+        self._scroll(-max(1, self.size.height // 2))
+
+    def action_move_page_down(self) -> None:
+        """One page down."""
+        self._scroll(max(1, self.size.height))
+
+    def action_move_page_up(self) -> None:
+        """One page up."""
+        self._scroll(-max(1, self.size.height))
+
+    def action_move_top(self) -> None:
+        """To the first line."""
+        self._scroll(-len(self._lines))
+
+    def action_move_bottom(self) -> None:
+        """To the last line."""
+        self._scroll(len(self._lines))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll with the wheel."""
+        event.stop()
+        self._scroll(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll with the wheel."""
+        event.stop()
+        self._scroll(-3)

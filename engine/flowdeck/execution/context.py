@@ -1,0 +1,140 @@
+"""Which run the current code belongs to. Context variables, so that it follows threads and coroutines of ours."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from flowdeck.execution.futures import TaskFuture
+    from flowdeck.execution.recorder import Recorder
+    from flowdeck.execution.task_runner import TaskRunner
+
+describing = False
+"""True while a flow file is imported only to be described: flows and tasks called then do not run."""
+
+module_level_calls: Final[list[tuple[str, str, int]]] = []
+"""What was called while describing: (name of the flow or task, file, line)."""
+
+
+class FlowRunContext:
+    """A flow run as its own process sees it."""
+
+    def __init__(
+        self,
+        *,
+        recorder: Recorder,
+        run_name: str,
+        flow_name: str,
+        root_run_id: str,
+        attempt: int,
+        log_prints: bool,
+        echo: bool,
+        max_workers: int,
+        parameters: dict[str, Any],
+        tags: frozenset[str],
+    ) -> None:
+        """See the attributes.
+
+        Attributes:
+            recorder: keeps this run's facts.
+            run_name: two words, or as the author named it.
+            flow_name: of the flow.
+            root_run_id: of the run that all this began with.
+            attempt: of this run, from 1.
+            log_prints: `print` goes to the log.
+            echo: log records are shown on stderr too.
+            max_workers: how many submitted calls run at once.
+            parameters: bound and coerced.
+            tags: of the run.
+            submitted: futures of submitted calls, in order.
+            runner: runs submitted calls; made when first needed.
+            closing: the flow's body failed or was cancelled: calls that have not begun do not begin any more.
+        """
+        self.recorder = recorder
+        self.run_name = run_name
+        self.flow_name = flow_name
+        self.root_run_id = root_run_id
+        self.attempt = attempt
+        self.log_prints = log_prints
+        self.echo = echo
+        self.max_workers = max_workers
+        self.parameters = parameters
+        self.tags = tags
+        self.submitted: list[TaskFuture[Any]] = []
+        self.runner: TaskRunner | None = None
+        self.closing = False
+        self._lock = threading.Lock()
+        self._next_number: int | None = None
+        self._groups = 0
+        self._indices: dict[str, int] = {}
+        self._occurrences: dict[tuple[int | None, str, bytes | None], int] = {}
+
+    @property
+    def run_id(self) -> str:
+        """UUID of the flow run."""
+        return self.recorder.run_id
+
+    def number_call(self, task_name: str) -> tuple[int, int]:
+        """Give out the next call: its id, and its index among the calls of this task."""
+        with self._lock:
+            if self._next_number is None:
+                # Numbers of earlier attempts are used; a first attempt has none.
+                self._next_number = self.recorder.last_call_number() + 1 if self.attempt > 1 else 1
+            number = self._next_number
+            self._next_number += 1
+            index = self._indices.get(task_name, 0)
+            self._indices[task_name] = index + 1
+        return self.recorder.first_task_id + number, index
+
+    def number_group(self) -> int:
+        """Give out the number of the next `.map()` call, from 1."""
+        with self._lock:
+            self._groups += 1
+            return self._groups
+
+    def occurrence(self, parent_id: int | None, task_key: str, input_key: bytes | None) -> int:
+        """Return the how-manieth call (from 0) this is with the same parent, task and inputs."""
+        call = (parent_id, task_key, input_key)
+        with self._lock:
+            count = self._occurrences.get(call, 0)
+            self._occurrences[call] = count + 1
+        return count
+
+    def start_attempt(self, attempt: int) -> None:
+        """Forget what the last attempt of this run counted; numbers of calls go on."""
+        with self._lock:
+            self.attempt = attempt
+            self._indices.clear()
+            self._occurrences.clear()
+            self._groups = 0
+            self.submitted.clear()
+            self.closing = False
+
+
+class TaskRunContext:
+    """A task call as its own thread sees it."""
+
+    __slots__ = ("attempt", "log_prints", "name", "task_name", "task_run_id")
+
+    def __init__(self, task_run_id: int, task_name: str, name: str, log_prints: bool) -> None:
+        self.task_run_id = task_run_id
+        self.task_name = task_name
+        self.name = name
+        self.log_prints = log_prints
+        self.attempt = 1
+
+
+flow_run: ContextVar[FlowRunContext | None] = ContextVar("flowdeck_flow_run", default=None)
+task_run: ContextVar[TaskRunContext | None] = ContextVar("flowdeck_task_run", default=None)
+current_tags: ContextVar[frozenset[str]] = ContextVar("flowdeck_tags", default=frozenset())
+
+
+def report_module_call(name: str) -> None:
+    """Note that a flow or task was called while its file was being described."""
+    frame = sys._getframe(2)  # noqa: SLF001 - the author's line is all that is wanted; inspect costs 10 ms
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("flowdeck."):
+        frame = frame.f_back
+    module_level_calls.append((name, frame.f_code.co_filename, frame.f_lineno))

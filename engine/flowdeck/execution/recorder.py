@@ -1,0 +1,191 @@
+"""Where a run's facts go. In flowdeck's own environment that is the store; a stream to our side elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from flowdeck.execution.facts import (
+    Fact,
+    FlowRunChanged,
+    TaskRunEnded,
+    TaskRunNotReady,
+    TaskRunsMade,
+    TaskRunStarted,
+    TaskRunWaits,
+)
+from flowdeck.store import flow_runs, task_runs
+from flowdeck.store.database import Database
+from flowdeck.store.flow_runs import NewFlowRun
+from flowdeck.store.log_writer import LogWriter
+from flowdeck.store.run_facts import CALLS_PER_RUN, error_to_json
+from flowdeck.store.sqlite import Connection
+
+COUNTS_INTERVAL_SECONDS: Final = 0.5
+"""Counts of warnings and errors go to the store with the next fact, and at most this often by themselves."""
+
+WARNING: Final = 30
+
+
+class Recorder(Protocol):
+    """Keeps the facts of one flow run, in order. Thread-safe."""
+
+    run_id: str
+    first_task_id: int
+    """Number 0 of the run's calls; a call's id is this plus its number."""
+    incarnation: int
+
+    def record(self, fact: Fact) -> bool:
+        """Keep a fact; return once it is safe from any kill. False: the run is not ours to change any more."""
+        ...
+
+    def try_record(self, fact: Fact) -> bool:
+        """Like `record`, but raise `Busy` rather than wait for another process: for event loops."""
+        ...
+
+    def log(
+        self, at: int, level_number: int, source: str, task_number: int | None, task_name: str | None, text: str
+    ) -> None:
+        """Append a record to the run's log; return once it is safe from any kill."""
+        ...
+
+    def start_subflow(self, new: NewFlowRun) -> Recorder | None:
+        """Make a flow run below this one; None when this run may not start anything any more."""
+        ...
+
+    def last_call_number(self) -> int:
+        """Return the highest call number used so far, over all attempts."""
+        ...
+
+    def close_open_calls(self, fact: FlowRunChanged) -> None:
+        """Give every call that is not over the state of the fact."""
+        ...
+
+    def interrupt(self, error: BaseException) -> None:
+        """Raise `error` from a signal handler, without tearing a commit."""
+        ...
+
+
+class StoreRecorder:
+    """Keeps facts in the store of this machine's home."""
+
+    def __init__(self, database: Database, key: int, run_id: str, incarnation: int) -> None:
+        """Args:
+        database: of the home.
+        key: of the flow run.
+        run_id: of the flow run.
+        incarnation: that this process was given; facts of an older one are refused.
+        """
+        self.run_id = run_id
+        self.key = key
+        self.first_task_id = key * CALLS_PER_RUN
+        self.incarnation = incarnation
+        self._database = database
+        self._log = LogWriter(database.home.log_file(run_id), max_bytes=database.settings.log_max_bytes)
+        self._counts_at = 0.0
+        self._counts_lock = threading.Lock()
+
+    def record(self, fact: Fact) -> bool:
+        """See `Recorder`."""
+        return self._database.write(lambda connection: _APPLY[type(fact)](self, connection, fact))
+
+    def try_record(self, fact: Fact) -> bool:
+        """See `Recorder`."""
+        return self._database.try_write(lambda connection: _APPLY[type(fact)](self, connection, fact))
+
+    def log(
+        self, at: int, level_number: int, source: str, task_number: int | None, task_name: str | None, text: str
+    ) -> None:
+        """See `Recorder`."""
+        self._log.append(at, level_number, source, task_number, task_name, text)
+        if level_number >= WARNING:
+            self._report_counts()
+
+    def start_subflow(self, new: NewFlowRun) -> StoreRecorder | None:
+        """See `Recorder`."""
+
+        def start(connection: Connection) -> int | None:
+            if not task_runs.flow_run_is_running(connection, self.key, self.incarnation):
+                return None
+            return flow_runs.insert(connection, new)
+
+        key = self._database.write(start)
+        return None if key is None else StoreRecorder(self._database, key, new.id, new.incarnation)
+
+    def last_call_number(self) -> int:
+        """See `Recorder`."""
+        return task_runs.last_number(self._database.reader(), self.key)
+
+    def close_open_calls(self, fact: FlowRunChanged) -> None:
+        """See `Recorder`."""
+        self._database.write(lambda connection: task_runs.close_open(connection, self.key, fact.state, fact.at))
+
+    def interrupt(self, error: BaseException) -> None:
+        """See `Recorder`."""
+        self._database.interrupt(error)
+
+    def flush_counts(self) -> None:
+        """Bring the counts of the log to the store."""
+        warnings, errors = self._log.take_counts()
+        if warnings or errors:
+            self._database.write(
+                lambda connection: flow_runs.add_log_counts(connection, self.key, warnings, errors)
+            )
+
+    def _report_counts(self) -> None:
+        now = time.monotonic()
+        if now - self._counts_at < COUNTS_INTERVAL_SECONDS:
+            return
+        with self._counts_lock:
+            self._counts_at = now
+        self.flush_counts()
+
+    # -- facts as changes of rows --------------------------------------------------------------------------------
+
+    def _made(self, connection: Connection, fact: TaskRunsMade) -> bool:
+        return all([task_runs.insert(connection, call, fact.state, fact.at, None, None) for call in fact.calls])
+
+    def _started(self, connection: Connection, fact: TaskRunStarted) -> bool:
+        call = fact.call
+        if not fact.made:
+            return task_runs.insert(connection, call, fact.state, fact.at, fact.at, fact.worker)
+        return task_runs.set_running(connection, call, fact.state, fact.at, fact.attempt, fact.worker)
+
+    def _waits(self, connection: Connection, fact: TaskRunWaits) -> bool:
+        return task_runs.set_waiting(
+            connection, fact.task_run_id, self.incarnation, fact.state, fact.at, error_to_json(fact.error)
+        )
+
+    def _ended(self, connection: Connection, fact: TaskRunEnded) -> bool:
+        error = error_to_json(fact.error)
+        return task_runs.set_final(
+            connection, fact.task_run_id, self.incarnation, fact.state, fact.at, fact.preview, error
+        )
+
+    def _not_ready(self, connection: Connection, fact: TaskRunNotReady) -> bool:
+        call = fact.call
+        made = fact.made or task_runs.insert(connection, call, fact.state, fact.at, None, None)
+        return made and task_runs.set_not_ready(connection, call.id, self.incarnation, fact.state, fact.at)
+
+    def _flow_run(self, connection: Connection, fact: FlowRunChanged) -> bool:
+        columns: dict[str, Any] = {"attempt": fact.attempt, "error": error_to_json(fact.error)}
+        if fact.state.is_running():
+            columns["started_at"] = fact.at
+        warnings, errors = self._log.take_counts()
+        if warnings or errors:
+            flow_runs.add_log_counts(connection, self.key, warnings, errors)
+        return flow_runs.set_state(
+            connection, self.key, fact.state, fact.at, incarnation=self.incarnation, columns=columns
+        )
+
+
+_APPLY: Final[dict[type, Callable[[StoreRecorder, Connection, Any], bool]]] = {
+    TaskRunsMade: StoreRecorder._made,
+    TaskRunStarted: StoreRecorder._started,
+    TaskRunWaits: StoreRecorder._waits,
+    TaskRunEnded: StoreRecorder._ended,
+    TaskRunNotReady: StoreRecorder._not_ready,
+    FlowRunChanged: StoreRecorder._flow_run,
+}

@@ -1,0 +1,114 @@
+"""From the author's code to the run's log: `get_run_logger()`, captured `print`, and the engine's own lines."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from flowdeck.execution import context
+from flowdeck.execution.context import FlowRunContext
+from flowdeck.rules.exceptions import MissingContextError
+from flowdeck.rules.terminal_text import inert
+
+LOGGER_NAME: Final = "flowdeck.runs"
+_LETTERS: Final = {10: "D", 20: "I", 30: "W", 40: "E", 50: "C"}
+
+_print: Final[Callable[..., None]] = builtins.print
+
+
+def get_run_logger() -> logging.Logger:
+    """Return the logger of the current flow or task run: what it is told is in the run's log.
+
+    Raises:
+        MissingContextError: called outside of a run.
+    """
+    if context.flow_run.get() is None:
+        raise MissingContextError(
+            "get_run_logger() was called outside of a flow or task run. Call it inside a @flow or @task function."
+        )
+    return _logger
+
+
+class RunLogHandler(logging.Handler):
+    """Hands records of Python's logging to the run that the calling code belongs to."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Never raises into the author's code."""
+        run = context.flow_run.get()
+        if run is None:
+            return
+        try:
+            text = self.format(record)
+        except Exception:  # noqa: BLE001 - wrong arguments to a log call: what can be said is said
+            text = f"{record.msg!r} % {record.args!r} (the message could not be formatted)"
+        write(run, int(record.created * 1_000_000), record.levelno, "logger", text)
+
+
+def set_level(level: str) -> None:
+    """Set the lowest level that run loggers keep."""
+    _logger.setLevel(level)
+
+
+def write(run: FlowRunContext, at: int, level_number: int, source: str, text: str) -> None:
+    """Put a record into a run's log, as of the task that runs in this context."""
+    task = context.task_run.get()
+    number = None if task is None else task.task_run_id - run.recorder.first_task_id
+    name = None if task is None else task.name
+    run.recorder.log(at, level_number, source, number, name, text)
+    if run.echo:
+        _echo(at, level_number, name or run.flow_name, text)
+
+
+def engine_line(run: FlowRunContext, level_number: int, text: str) -> None:
+    """Put a line of the engine itself into a run's log."""
+    if level_number >= _logger.level:
+        write(run, time.time_ns() // 1000, level_number, "engine", text)
+
+
+def _echo(at: int, level_number: int, name: str, text: str) -> None:
+    """Show a record on stderr, as `python my_flow.py` does."""
+    stream = sys.stderr
+    if stream is None:
+        return
+    clock = time.strftime("%H:%M:%S", time.localtime(at // 1_000_000))
+    letter = _LETTERS.get(min(50, max(10, level_number // 10 * 10)), "I")
+    head, *rest = text.split("\n")
+    lines = [f"{clock}.{at // 1000 % 1000:03d} {letter} {inert(name):<16} {inert(head)}\n"]
+    lines.extend(f"{'':>14} | {inert(line)}\n" for line in rest)
+    try:
+        stream.write("".join(lines))
+        stream.flush()
+    except (OSError, ValueError):
+        pass  # nobody reads stderr any more; the log has it
+
+
+# -- print -------------------------------------------------------------------------------------------------------------
+
+
+def capture_prints() -> None:
+    """Let `print` go to the log where the current run asked for it; anywhere else it stays what it was."""
+    if builtins.print is not _captured_print:
+        builtins.print = _captured_print
+
+
+def _captured_print(*values: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False) -> None:
+    run = context.flow_run.get()
+    task = context.task_run.get()
+    wanted = run is not None and (run.log_prints if task is None else task.log_prints)
+    if run is None or not wanted or file not in (None, sys.stdout):
+        _print(*values, sep=sep, end=end, file=file, flush=flush)
+        return
+    buffer = io.StringIO()
+    _print(*values, sep=sep, end="", file=buffer)
+    write(run, time.time_ns() // 1000, logging.INFO, "print", buffer.getvalue())
+
+
+_logger: Final = logging.getLogger(LOGGER_NAME)
+_logger.propagate = False
+_logger.addHandler(RunLogHandler())
+_logger.setLevel(logging.INFO)

@@ -1,0 +1,22 @@
+"""`with tags("nightly"):` adds tags to the runs that are made inside."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+
+from flowdeck.execution import context
+
+
+@contextlib.contextmanager
+def tags(*names: str) -> Generator[frozenset[str]]:
+    """Add tags to every flow and task run that is made inside the `with`.
+
+    Args:
+        names: the tags; those of an outer `with` stay.
+    """
+    token = context.current_tags.set(context.current_tags.get() | frozenset(names))
+    try:
+        yield context.current_tags.get()
+    finally:
+        context.current_tags.reset(token)

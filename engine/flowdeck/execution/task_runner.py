@@ -1,0 +1,184 @@
+"""Runs submitted calls: synchronous ones on threads, asynchronous ones on one event loop in a thread of its own.
+
+A call is handed over only once all that it needs is over, so no worker ever sits on a call that cannot go on.
+Threads are daemons: a flow always waits for its calls, and a process that is told to end must not hang on a thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import Context
+from typing import Any
+
+from flowdeck.execution import blocking
+from flowdeck.execution.futures import TaskFuture
+
+Body = Callable[[], Coroutine[Any, Any, None]]
+Job = Callable[[], None]
+
+
+class TaskRunner:
+    """Workers of one flow run."""
+
+    def __init__(self, max_workers: int, name: str) -> None:
+        """Args:
+        max_workers: how many calls may run at once, of each kind.
+        name: of the flow run; threads are named after it.
+        """
+        self._threads = ThreadPool(max_workers, name)
+        self._loop = LoopThread(max_workers, name)
+
+    def submit(self, job: Job, needs: Sequence[TaskFuture[Any]], context: Context) -> None:
+        """Run `job` on a thread once all of `needs` are over."""
+        when_done(needs, lambda: self._threads.put(lambda: context.run(job)))
+
+    def submit_async(self, body: Body, needs: Sequence[TaskFuture[Any]], context: Context) -> None:
+        """Run the coroutine of `body` on the event loop once all of `needs` are over."""
+        when_done(needs, lambda: self._loop.put(body, context))
+
+    def close(self) -> None:
+        """Let the threads end; called when all calls are over."""
+        self._threads.close()
+        self._loop.close()
+
+
+def when_done(needs: Sequence[TaskFuture[Any]], then: Callable[[], None]) -> None:
+    """Call `then` once all futures are over, in whichever thread that happens."""
+    open_needs = [future for future in needs if not future.is_done()]
+    if not open_needs:
+        then()
+        return
+    lock = threading.Lock()
+    left = len(open_needs)
+
+    def count_down(_: TaskFuture[Any]) -> None:
+        nonlocal left
+        with lock:
+            left -= 1
+            last = left == 0
+        if last:
+            then()
+
+    for future in open_needs:
+        future.add_done_callback(count_down)
+
+
+class ThreadPool:
+    """Threads that are made when there is work for them; one that waits for another call lends its place."""
+
+    def __init__(self, max_workers: int, name: str) -> None:
+        self._places = max_workers
+        self._name = name
+        self._jobs: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._idle = 0
+        self._workers = 0
+        self._made = 0
+        self._closed = False
+
+    def put(self, job: Job) -> None:
+        """Queue a job."""
+        with self._changed:
+            self._jobs.append(job)
+            self._staff()
+
+    def lend(self) -> None:
+        """See `blocking.Pool`."""
+        with self._changed:
+            self._places += 1
+            self._staff()
+
+    def take_back(self) -> None:
+        """See `blocking.Pool`."""
+        with self._changed:
+            self._places -= 1
+
+    def close(self) -> None:
+        """Let idle workers end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _staff(self) -> None:
+        """Wake a worker, or make one, if there is work and a place. The condition is held."""
+        if not self._jobs:
+            return
+        if self._idle:
+            self._changed.notify()
+        elif self._workers < self._places:
+            self._workers += 1
+            self._made += 1
+            threading.Thread(target=self._work, name=f"{self._name}-{self._made}", daemon=True).start()
+
+    def _work(self) -> None:
+        blocking.enter(self)
+        while (job := self._next()) is not None:
+            job()
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            while True:
+                if self._workers > self._places:  # places were taken back: one worker too many
+                    break
+                if self._jobs:
+                    return self._jobs.popleft()
+                if self._closed:
+                    break
+                self._idle += 1
+                self._changed.wait()
+                self._idle -= 1
+            self._workers -= 1
+            return None
+
+
+class LoopThread:
+    """One event loop in a thread, made when first needed; at most `max_running` coroutines on it at once."""
+
+    def __init__(self, max_running: int, name: str) -> None:
+        self._max_running = max_running
+        self._name = name
+        self._waiting: deque[tuple[Body, Context]] = deque()
+        self._running: set[Any] = set()
+        self._loop: Any = None
+        self._lock = threading.Lock()
+
+    def put(self, body: Body, context: Context) -> None:
+        """Queue a coroutine."""
+        with self._lock:
+            if self._loop is None:
+                self._start()
+        self._loop.call_soon_threadsafe(self._add, body, context)
+
+    def close(self) -> None:
+        """Stop the loop."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _start(self) -> None:
+        import asyncio  # noqa: PLC0415 - only flows with asynchronous tasks pay its 40 ms
+
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._serve, name=f"{self._name}-async", daemon=True).start()
+
+    def _serve(self) -> None:
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def _add(self, body: Body, context: Context) -> None:
+        self._waiting.append((body, context))
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._running) < self._max_running:
+            body, context = self._waiting.popleft()
+            task = self._loop.create_task(body(), context=context)
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: Any) -> None:
+        self._running.discard(task)
+        self._fill()

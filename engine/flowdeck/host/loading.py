@@ -1,0 +1,182 @@
+"""Importing a flow file as flowdeck does everywhere: to describe it, to run it for an engine, for `flowdeck run`.
+
+The file is compiled from what is on disk now, never taken from a bytecode cache: a cache tells versions apart by whole
+seconds, and a file is imported at the moment it is saved.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from flowdeck.execution import context
+from flowdeck.execution.failures import describe
+from flowdeck.flows import Flow
+from flowdeck.rules.exceptions import CancelledRun, FlowdeckError, NotFoundError
+from flowdeck.store.records import RunError
+
+
+class LoadError(FlowdeckError):
+    """A flow file cannot be imported.
+
+    Attributes:
+        error: what its code raised, as it is recorded; the traceback is the author's part of it.
+    """
+
+    def __init__(self, path: Path, error: RunError) -> None:
+        """Args:
+        path: of the flow file.
+        error: what its code raised.
+        """
+        first_line = error.message.strip().partition("\n")[0]
+        told = f"{error.type}: {first_line}" if first_line else error.type
+        super().__init__(f"{path} cannot be imported: {told}{_place(path, error)}.")
+        self.error = error
+
+
+def module_name_of(path: Path) -> str:
+    """Return the name under which a flow file is imported: the one by which files beside it import it.
+
+    So an `import etl` elsewhere finds the same module, and what its tasks send to other processes can be found there.
+    A file whose name is no module name, or that of a module which is in use already, gets one of its own.
+    """
+    stem = path.stem
+    taken = stem in sys.stdlib_module_names or not _is_from(sys.modules.get(stem), path)
+    if stem.isidentifier() and not taken:
+        return stem
+    return "flow_file_" + "".join(character if character.isalnum() else "_" for character in stem)
+
+
+def load_file(path: Path, module_name: str | None = None) -> ModuleType:
+    """Import a flow file anew, with its folder first in `sys.path`.
+
+    Flows and tasks that the file calls at module level do not run; `context.module_level_calls` names them.
+
+    Args:
+        path: the file.
+        module_name: its name in `sys.modules`; None for `module_name_of(path)`.
+
+    Raises:
+        NotFoundError: there is no such file.
+        LoadError: it cannot be read or compiled, or its own code raised.
+    """
+    path = Path(os.path.realpath(path))
+    name = module_name or module_name_of(path)
+    code = compile_file(path)
+    put_first(str(path.parent))
+    module = _new_module(name, path)
+    replaced = sys.modules.get(name)
+    sys.modules[name] = module  # before its code runs: dataclasses and pickle look their module up there
+    was_describing, context.describing = context.describing, True
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - running the author's file is the purpose
+    except (KeyboardInterrupt, CancelledRun):
+        raise
+    except BaseException as error:
+        if replaced is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = replaced
+        raise LoadError(path, describe(error)) from error
+    finally:
+        context.describing = was_describing
+    return module
+
+
+def compile_file(path: Path) -> CodeType:
+    """Compile a file as it is on disk now.
+
+    Raises:
+        NotFoundError: there is no such file.
+        LoadError: it cannot be read, or is not valid Python.
+    """
+    try:
+        return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    except FileNotFoundError:
+        raise NotFoundError(f"There is no file {path}.") from None
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise LoadError(path, describe(error)) from error
+
+
+def flows_of(module: ModuleType) -> dict[str, Flow[..., Any]]:
+    """Return the flows that a module's own file defines, by the name they have there, in its order.
+
+    A flow that the file imports belongs to another file. One that has two names here counts under that of its function.
+    """
+    flows: dict[int, tuple[str, Flow[..., Any]]] = {}
+    for name, value in vars(module).items():
+        if isinstance(value, Flow) and _is_defined_in(value, module):
+            known = flows.get(id(value))
+            if known is None or name == value.fn.__name__:
+                flows[id(value)] = (name, value)
+    return dict(flows.values())
+
+
+def find_flow(path: Path, function: str) -> Flow[..., Any]:
+    """Import a file and return one flow of it.
+
+    Args:
+        path: the file.
+        function: the name of the flow's function, or of the variable that holds the flow.
+
+    Raises:
+        NotFoundError: there is no such file, or no such flow in it; the sentence lists those that there are.
+        LoadError: the file cannot be imported.
+    """
+    return choose_flow(load_file(path), function)
+
+
+def choose_flow(module: ModuleType, function: str) -> Flow[..., Any]:
+    """Return the flow of a loaded file that has this name, function name, or flow name.
+
+    Raises:
+        NotFoundError: it has none; the sentence lists those that there are.
+    """
+    flows = flows_of(module)
+    if function in flows:
+        return flows[function]
+    for flow in flows.values():
+        # A run that a script recorded names the function, also where a variable of another name holds the flow.
+        if function in (flow.fn.__name__, flow.name):
+            return flow
+    there_are = f"it has {', '.join(flows)}" if flows else "it has none"
+    raise NotFoundError(f"There is no flow '{function}' in {module.__file__}: {there_are}.")
+
+
+def put_first(folder: str) -> None:
+    """Make a folder the first place in which modules are looked for, as it is for a script that lies there."""
+    if sys.path[:1] != [folder]:
+        sys.path.insert(0, folder)
+
+
+def _new_module(name: str, path: Path) -> ModuleType:
+    loader = SourceFileLoader(name, str(path))
+    spec = ModuleSpec(name, loader, origin=str(path))
+    spec.has_location = True
+    module = ModuleType(name)
+    module.__file__, module.__loader__, module.__spec__, module.__package__ = str(path), loader, spec, ""
+    return module
+
+
+def _is_from(module: ModuleType | None, path: Path) -> bool:
+    """Tell whether a module was loaded from this file; no module counts as yes."""
+    file = getattr(module, "__file__", None)
+    return module is None or (isinstance(file, str) and os.path.realpath(file) == os.path.realpath(path))
+
+
+def _is_defined_in(flow: Flow[..., Any], module: ModuleType) -> bool:
+    if getattr(flow.fn, "__module__", None) == module.__name__:
+        return True
+    code: CodeType | None = getattr(flow.fn, "__code__", None)
+    return code is not None and module.__file__ is not None and code.co_filename == module.__file__
+
+
+def _place(path: Path, error: RunError) -> str:
+    if error.line is None:
+        return ""
+    same = error.file is not None and os.path.realpath(error.file) == str(path)
+    return f" (line {error.line})" if same else f" ({error.file}, line {error.line})"

@@ -1,0 +1,80 @@
+"""Every exception that a user of flowdeck can catch.
+
+    FlowdeckError
+    ├── UsageError             what was asked cannot be understood (exit code 2)
+    │   ├── ParameterError     a flow's parameters are missing, unknown or of the wrong type
+    │   ├── DefinitionError    @flow or @task was given something it cannot take
+    │   └── AmbiguousError     a name stands for more than one thing
+    ├── NotFoundError          what was named does not exist (exit code 3)
+    ├── RefusedError           it exists, but may not be done now (exit code 1)
+    ├── StoreError             the home or its database cannot be used
+    ├── MissingContextError    called outside a flow or task run
+    ├── FailedRun              the result of a failed run was asked for and its exception is gone
+    ├── CrashedRun             the result of a crashed run was asked for
+    ├── UnfinishedRun          the result of a run that has none (NotReady, or still running)
+    ├── MappingLengthMismatch  .map() was given sequences of different lengths
+    └── MappingMissingIterable .map() was given nothing to map over
+    CancelledRun (BaseException)  raised inside a run that is being cancelled
+"""
+
+from __future__ import annotations
+
+
+class FlowdeckError(Exception):
+    """Base of every error that flowdeck raises; its text is one sentence for the user."""
+
+
+class UsageError(FlowdeckError):
+    """What was asked cannot be understood."""
+
+
+class ParameterError(UsageError):
+    """A flow's parameters are missing, unknown or of the wrong type."""
+
+
+class DefinitionError(UsageError):
+    """A decorator was given something that it cannot take."""
+
+
+class AmbiguousError(UsageError):
+    """A name stands for more than one thing; the text lists them."""
+
+
+class NotFoundError(FlowdeckError):
+    """What was named does not exist."""
+
+
+class RefusedError(FlowdeckError):
+    """The thing exists, but what was asked may not be done to it now."""
+
+
+class StoreError(FlowdeckError):
+    """The home folder or its database cannot be used."""
+
+
+class MissingContextError(FlowdeckError):
+    """Called outside of a flow or task run."""
+
+
+class FailedRun(FlowdeckError):  # noqa: N818 - the name that users of Prefect know
+    """The result of a failed run was asked for, and its own exception is not at hand."""
+
+
+class CrashedRun(FlowdeckError):  # noqa: N818 - the name that users of Prefect know
+    """The result of a crashed run was asked for."""
+
+
+class UnfinishedRun(FlowdeckError):  # noqa: N818 - the name that users of Prefect know
+    """The result of a run that never finished was asked for."""
+
+
+class MappingLengthMismatch(FlowdeckError):  # noqa: N818 - the name that users of Prefect know
+    """`.map()` was given sequences of different lengths."""
+
+
+class MappingMissingIterable(FlowdeckError):  # noqa: N818 - the name that users of Prefect know
+    """`.map()` was given nothing that can be mapped over."""
+
+
+class CancelledRun(BaseException):  # noqa: N818 - the name that users of Prefect know
+    """Raised inside a run that is being cancelled; not an Exception, so that `except Exception` lets it pass."""

@@ -1,0 +1,161 @@
+"""States of runs, and the one table that says which change of state is allowed.
+
+Type drives logic, name is what people read: users may invent names, so nothing here decides by name
+except the few refinements listed in `NAMES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+
+class StateType(StrEnum):
+    """The nine types that logic may depend on."""
+
+    SCHEDULED = "SCHEDULED"
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    CANCELLING = "CANCELLING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    CRASHED = "CRASHED"
+
+
+TERMINAL: Final = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED})
+"""Types that a run does not leave by itself; only a retry does."""
+
+NAMES: Final[Mapping[str, StateType]] = {
+    "Scheduled": StateType.SCHEDULED,
+    "AwaitingRetry": StateType.SCHEDULED,
+    "Pending": StateType.PENDING,
+    "NotReady": StateType.PENDING,
+    "Running": StateType.RUNNING,
+    "Retrying": StateType.RUNNING,
+    "Paused": StateType.PAUSED,
+    "Cancelling": StateType.CANCELLING,
+    "Completed": StateType.COMPLETED,
+    "Failed": StateType.FAILED,
+    "Cancelled": StateType.CANCELLED,
+    "Crashed": StateType.CRASHED,
+}
+"""The names that flowdeck itself gives, each with the type it refines."""
+
+NOT_READY: Final = "NotReady"
+"""A call whose upstream failed: PENDING by type, yet finished. It is never waited for and never started."""
+
+_S = StateType
+
+FLOW_RUN_TRANSITIONS: Final[Mapping[StateType, frozenset[StateType]]] = {
+    _S.SCHEDULED: frozenset({_S.PENDING, _S.RUNNING, _S.CANCELLING, _S.CANCELLED, _S.FAILED, _S.CRASHED}),
+    _S.PENDING: frozenset({_S.SCHEDULED, _S.RUNNING, _S.CANCELLING, _S.CANCELLED, _S.FAILED, _S.CRASHED}),
+    _S.RUNNING: frozenset(
+        {
+            _S.SCHEDULED,
+            _S.RUNNING,
+            _S.PAUSED,
+            _S.CANCELLING,
+            _S.COMPLETED,
+            _S.FAILED,
+            _S.CANCELLED,
+            _S.CRASHED,
+        }
+    ),
+    _S.PAUSED: frozenset({_S.SCHEDULED, _S.RUNNING, _S.CANCELLING, _S.CANCELLED, _S.FAILED, _S.CRASHED}),
+    _S.CANCELLING: frozenset({_S.CANCELLED}),
+    # Out of a terminal state there is one way, the retry: same run, next attempt.
+    _S.COMPLETED: frozenset({_S.SCHEDULED}),
+    _S.FAILED: frozenset({_S.SCHEDULED}),
+    _S.CANCELLED: frozenset({_S.SCHEDULED}),
+    _S.CRASHED: frozenset({_S.SCHEDULED}),
+}
+
+TASK_RUN_TRANSITIONS: Final[Mapping[StateType, frozenset[StateType]]] = {
+    _S.SCHEDULED: frozenset({_S.RUNNING, _S.CANCELLED, _S.CRASHED}),
+    _S.PENDING: frozenset({_S.PENDING, _S.RUNNING, _S.CANCELLED, _S.CRASHED, _S.FAILED}),
+    _S.RUNNING: frozenset({_S.SCHEDULED, _S.RUNNING, _S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.CRASHED}),
+    # A task call is never re-opened: another attempt of the flow makes a call row of its own.
+    _S.COMPLETED: frozenset(),
+    _S.FAILED: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.CRASHED: frozenset(),
+}
+
+RETRYABLE: Final = frozenset({_S.FAILED, _S.CRASHED, _S.CANCELLED, _S.COMPLETED})
+"""Types from which a flow run may be retried (COMPLETED only when asked for explicitly)."""
+
+
+def sources_of(transitions: Mapping[StateType, frozenset[StateType]], target: StateType) -> frozenset[StateType]:
+    """Return the types from which `target` may be reached: what a guarded UPDATE allows in its WHERE."""
+    return frozenset(source for source, targets in transitions.items() if target in targets)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a run is in: a type, a name that refines it, and a sentence for people.
+
+    Attributes:
+        type: what logic depends on.
+        name: what people read; refines the type.
+        message: one sentence, or None when the name says it all.
+        at: when it was entered (aware, UTC); None for a state that is not recorded yet.
+        data: the value that a Completed state carries, else None.
+        exception: the exception that a Failed, Crashed or Cancelled state carries, else None.
+    """
+
+    type: StateType
+    name: str
+    message: str | None = None
+    at: datetime | None = None
+    data: Any = field(default=None, repr=False, compare=False)
+    exception: BaseException | None = field(default=None, repr=False, compare=False)
+
+    def is_final(self) -> bool:
+        """Tell whether the run is over; a NotReady call counts as over."""
+        return self.type in TERMINAL or self.name == NOT_READY
+
+    def is_scheduled(self) -> bool:
+        """Tell whether the type is SCHEDULED."""
+        return self.type is StateType.SCHEDULED
+
+    def is_pending(self) -> bool:
+        """Tell whether the type is PENDING."""
+        return self.type is StateType.PENDING
+
+    def is_running(self) -> bool:
+        """Tell whether the type is RUNNING."""
+        return self.type is StateType.RUNNING
+
+    def is_completed(self) -> bool:
+        """Tell whether the type is COMPLETED."""
+        return self.type is StateType.COMPLETED
+
+    def is_failed(self) -> bool:
+        """Tell whether the type is FAILED."""
+        return self.type is StateType.FAILED
+
+    def is_crashed(self) -> bool:
+        """Tell whether the type is CRASHED."""
+        return self.type is StateType.CRASHED
+
+    def is_cancelled(self) -> bool:
+        """Tell whether the type is CANCELLED."""
+        return self.type is StateType.CANCELLED
+
+    def is_cancelling(self) -> bool:
+        """Tell whether the type is CANCELLING."""
+        return self.type is StateType.CANCELLING
+
+    def is_paused(self) -> bool:
+        """Tell whether the type is PAUSED."""
+        return self.type is StateType.PAUSED
+
+
+def named(name: str, message: str | None = None, *, data: Any = None, exception: BaseException | None = None) -> State:
+    """Make a state of one of flowdeck's own names; its type follows from `NAMES`."""
+    return State(NAMES[name], name, message, data=data, exception=exception)

@@ -1,0 +1,1 @@
+"""The home folder: the only SQL and the only file formats of flowdeck."""

@@ -1,0 +1,161 @@
+"""The catalogue: which folders are watched, which files were looked at, which flows they hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flowdeck.rules.clock import SYSTEM_CLOCK
+from flowdeck.rules.states import StateType
+from flowdeck.store.database import Database
+from flowdeck.store.flow_run_queries import moment
+from flowdeck.store.records import FlowEntry
+from flowdeck.store.run_facts import RunError, error_from_json, error_to_json
+from flowdeck.store.sqlite import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class FlowDescription:
+    """A flow as its file describes it."""
+
+    function: str
+    name: str
+    line: int
+    description: str | None
+    parameter_schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What is known of a file: of which content, looked at with which interpreter, and how that went."""
+
+    file: str
+    sha256: str
+    interpreter: str
+    status: str
+    """`ok` or `import_error`."""
+
+
+class Catalogue:
+    """Reads and writes the catalogue of one home."""
+
+    def __init__(self, database: Database) -> None:
+        """Args: database: of the home."""
+        self._database = database
+
+    def folders(self) -> list[str]:
+        """Return the watched folders, oldest first."""
+        rows = self._database.reader().execute("SELECT path FROM watched_folder ORDER BY added_at, path")
+        return [path for (path,) in rows.fetchall()]
+
+    def watch_folder(self, path: str) -> None:
+        """Add a folder to those that the engine watches; nothing happens if it is there already."""
+
+        def add(connection: Connection) -> None:
+            known = connection.execute("SELECT 1 FROM watched_folder WHERE path = ?", (path,)).fetchone()
+            if known is None:
+                connection.execute(
+                    "INSERT INTO watched_folder VALUES (?, ?)", (path, SYSTEM_CLOCK.now_microseconds())
+                )
+
+        self._database.write(add)
+
+    def forget_folder(self, path: str) -> None:
+        """Take a folder away with what was found in it."""
+
+        def remove(connection: Connection) -> None:
+            connection.execute("DELETE FROM watched_folder WHERE path = ?", (path,))
+            connection.execute("DELETE FROM flow_file WHERE folder = ?", (path,))
+            connection.execute("DELETE FROM flow WHERE folder = ?", (path,))
+
+        self._database.write(remove)
+
+    def files(self, folder: str) -> dict[str, FileState]:
+        """Return what is known of a folder's files, by path relative to it."""
+        rows = self._database.reader().execute(
+            "SELECT file, sha256, interpreter, status FROM flow_file WHERE folder = ?", (folder,)
+        )
+        return {row[0]: FileState(*row) for row in rows.fetchall()}
+
+    def put_file(
+        self,
+        folder: str,
+        file: str,
+        sha256: str,
+        interpreter: str,
+        status: str,
+        error: RunError | None,
+        flows: Sequence[FlowDescription] | None,
+    ) -> None:
+        """Note how a look at a file went; `flows` None keeps the flows of its last good version."""
+
+        def put(connection: Connection) -> None:
+            connection.execute(
+                "INSERT OR REPLACE INTO flow_file VALUES (?, ?, ?, ?, ?, ?)",
+                (folder, file, sha256, interpreter, status, error_to_json(error)),
+            )
+            if flows is None:
+                return
+            connection.execute("DELETE FROM flow WHERE folder = ? AND file = ?", (folder, file))
+            connection.executemany(
+                "INSERT OR REPLACE INTO flow VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (folder, file, flow.function, flow.name, flow.line, flow.description, _json(flow.parameter_schema))
+                    for flow in flows
+                ],
+            )
+
+        self._database.write(put)
+
+    def remove_file(self, folder: str, file: str) -> None:
+        """Forget a file that is gone, or holds no flow any more."""
+
+        def remove(connection: Connection) -> None:
+            for table in ("flow_file", "flow"):
+                connection.execute(f"DELETE FROM {table} WHERE folder = ? AND file = ?", (folder, file))
+
+        self._database.write(remove)
+
+    def entries(self, folder: str | None = None) -> list[FlowEntry]:
+        """Return flows and broken files by folder, file and line, each flow with its newest run."""
+        rows = self._database.reader().execute(
+            """SELECT f.folder, f.file, flow.function, flow.name, flow.line, flow.description, flow.parameter_schema,
+                   f.status, f.error,
+                   (SELECT max(r.key) FROM flow_run r WHERE r.source_file = f.folder || '/' || f.file
+                       AND r.function = flow.function AND r.parent_key IS NULL)
+               FROM flow_file f LEFT JOIN flow ON flow.folder = f.folder AND flow.file = f.file
+               WHERE (? IS NULL OR f.folder = ?) AND (flow.function IS NOT NULL OR f.status <> 'ok')
+               ORDER BY f.folder, f.file, flow.line""",
+            (folder, folder),
+        ).fetchall()
+        return [self._entry(row) for row in rows]
+
+    def _entry(self, row: Sequence[Any]) -> FlowEntry:
+        folder, file, function, name, line, description, schema, status, error, last_key = row
+        last: tuple[Any, ...] | None = None
+        if last_key is not None:
+            last = (
+                self._database.reader()
+                .execute("SELECT id, state_type, ended_at FROM flow_run WHERE key = ?", (last_key,))
+                .fetchone()
+            )
+        return FlowEntry(
+            folder=folder,
+            file=file,
+            function=function,
+            name=name,
+            line=line,
+            description=description,
+            parameter_schema=None if schema is None else json.loads(schema),
+            status=status,
+            error=error_from_json(error),
+            last_run_id=last[0] if last else None,
+            last_run_state=StateType(last[1]) if last else None,
+            last_run_ended_at=moment(last[2]) if last else None,
+        )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,107 @@
+"""The doorbell: after a commit the writer sends one byte to each reader's socket. A lost ring costs only time.
+
+Readers bind a datagram socket in `home/bells`; on Linux through /proc/self/fd, since a socket's path may hold only
+about 100 characters. Where binding fails a reader still sees changes by polling, see `feed`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+SUFFIX: Final = ".bell"
+
+
+class Ringer:
+    """Rings every bell of a home. Used under the writer's lock, so it needs none of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        """Args: folder: where the bells are; it must exist."""
+        self._folder = folder
+        self._descriptor: int | None = None
+        self._socket: socket.socket | None = None
+        self._seen_mtime_ns = -1
+        self._targets: list[str] = []
+
+    def ring(self) -> None:
+        """Send one byte to each bell; never block, never fail."""
+        with contextlib.suppress(OSError):
+            mtime_ns = os.stat(self._folder).st_mtime_ns
+            if mtime_ns != self._seen_mtime_ns:
+                self._look(mtime_ns)
+        if not self._targets:
+            return
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        for target in self._targets:
+            try:
+                self._socket.sendto(b"!", target)
+            except BlockingIOError:
+                pass  # its queue is full: it has been rung already
+            except OSError:
+                self._remove(target)
+
+    def close(self) -> None:
+        """Release the socket and the folder."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _look(self, mtime_ns: int) -> None:
+        if self._descriptor is None:
+            self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._seen_mtime_ns = mtime_ns
+        self._targets = [
+            short_path(self._folder, self._descriptor, name)
+            for name in os.listdir(self._folder)
+            if name.endswith(SUFFIX)
+        ]
+
+    def _remove(self, target: str) -> None:
+        """Nobody listens there any more: its reader was killed. Take the socket file away."""
+        with contextlib.suppress(OSError):
+            os.unlink(target)
+        self._seen_mtime_ns = -1
+
+
+class Bell:
+    """A reader's socket. `wait` in `feed`; here only its making and its end."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises OSError where such a socket cannot be bound."""
+        self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._name = f"{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}"
+        self._folder = folder
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            self.socket.bind(short_path(folder, self._descriptor, self._name))
+        except OSError:
+            self.close()
+            raise
+
+    def drain(self) -> None:
+        """Take all rings that wait."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.socket.recv(16)
+
+    def close(self) -> None:
+        """Unbind."""
+        self.socket.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self._folder / self._name)
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+
+
+def short_path(folder: Path, descriptor: int, name: str) -> str:
+    """Return a path for the socket that is short enough wherever the home lies, if this system allows it."""
+    if os.path.isdir("/proc/self/fd"):
+        return f"/proc/self/fd/{descriptor}/{name}"
+    return str(folder / name)

@@ -1,0 +1,198 @@
+"""Flow runs in the store: making them, and changing their state, always guarded by the transition table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flowdeck.rules.states import FLOW_RUN_TRANSITIONS, State, StateType, sources_of
+from flowdeck.store.run_facts import CALLS_PER_RUN
+from flowdeck.store.sqlite import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class NewFlowRun:
+    """What is known of a flow run when its row is made. Times in microseconds since 1970 UTC."""
+
+    id: str
+    name: str
+    flow_name: str
+    entrypoint: str | None
+    working_dir: str
+    source_file: str | None
+    """Real path of the file that defines the flow."""
+    function: str | None
+    state: State
+    at: int
+    triggered_by: str
+    parameters: str
+    """JSON object."""
+    root_run_id: str
+    scheduled_at: int | None = None
+    parent_key: int | None = None
+    parent_task_run_id: int | None = None
+    parent_attempt: int | None = None
+    origin_run_id: str | None = None
+    dedup_key: str | None = None
+    tags: tuple[str, ...] = ()
+    environment: str | None = None
+    """JSON object of the environment that an engine shall give the run; None for a run in the caller's process."""
+    interpreter: str | None = None
+    pid: int | None = None
+    pid_token: str | None = None
+    incarnation: int = field(default=0)
+
+
+def insert(connection: Connection, new: NewFlowRun) -> int:
+    """Make a flow run in its first state; return its key."""
+    started = new.at if new.state.type is StateType.RUNNING else None
+    cursor = connection.execute(
+        """INSERT INTO flow_run(id, name, flow_name, entrypoint, working_dir, source_file, function,
+               state_type, state_name, state_message, attempt, incarnation, seq, created_at, scheduled_at, started_at, state_at, parent_key,
+               parent_task_run_id, parent_attempt, root_run_id, origin_run_id, dedup_key, triggered_by, tags,
+               parameters, environment, interpreter, pid, pid_token)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            new.id, new.name, new.flow_name, new.entrypoint, new.working_dir, new.source_file, new.function,
+            new.state.type, new.state.name, new.state.message, new.incarnation, new.at, new.scheduled_at, started, new.at, new.parent_key,
+            new.parent_task_run_id, new.parent_attempt, new.root_run_id, new.origin_run_id, new.dedup_key,
+            new.triggered_by, json.dumps(new.tags), new.parameters, new.environment, new.interpreter, new.pid,
+            new.pid_token,
+        ),
+    )  # fmt: skip
+    key = cursor.lastrowid
+    assert key is not None
+    return key
+
+
+def below(
+    new: NewFlowRun, first_task_id: int, parent_task_run_id: int | None, parent_attempt: int, root_run_id: str
+) -> NewFlowRun:
+    """Return the new run as a subflow of the run whose calls begin at `first_task_id`."""
+    return replace(
+        new,
+        parent_key=first_task_id // CALLS_PER_RUN,
+        parent_task_run_id=parent_task_run_id,
+        parent_attempt=parent_attempt,
+        root_run_id=root_run_id,
+        triggered_by="flow",
+    )
+
+
+def set_state(
+    connection: Connection,
+    key: int,
+    state: State,
+    at: int,
+    *,
+    incarnation: int | None = None,
+    expected: Collection[StateType] | None = None,
+    columns: Mapping[str, Any] | None = None,
+) -> bool:
+    """Change a flow run's state if the transition table allows it from where the run now is.
+
+    Args:
+        connection: of a writer, inside a transaction.
+        key: the run.
+        state: the new state.
+        at: when, in microseconds.
+        incarnation: of the process that says so; a process that has been replaced is refused. None for an engine or
+            a user, who may speak of any.
+        expected: narrower than the table: only from these types.
+        columns: further columns to set with it.
+
+    Returns:
+        True when it was changed; False when it was refused (look at the row to see why).
+    """
+    sources = sources_of(FLOW_RUN_TRANSITIONS, state.type)
+    if expected is not None:
+        sources &= frozenset(expected)
+    assignments: dict[str, Any] = {
+        "state_type": state.type,
+        "state_name": state.name,
+        "state_message": state.message,
+        "state_at": at,
+        **(columns or {}),
+    }
+    if state.is_final():
+        assignments.setdefault("ended_at", at)
+    values: list[Any] = [*assignments.values(), key]
+    where = f"key = ? AND state_type IN ({marks(sources)})"
+    values.extend(sorted(sources))
+    if incarnation is not None:
+        where += " AND incarnation = ?"
+        values.append(incarnation)
+    settings = ", ".join(f"{column} = ?" for column in assignments)
+    cursor = connection.execute(f"UPDATE flow_run SET {settings}, seq = seq + 1 WHERE {where}", values)
+    return cursor.rowcount == 1
+
+
+def set_columns(connection: Connection, key: int, columns: Mapping[str, Any]) -> None:
+    """Note facts beside the state: process ids, exit code, error."""
+    settings = ", ".join(f"{column} = ?" for column in columns)
+    connection.execute(f"UPDATE flow_run SET {settings} WHERE key = ?", (*columns.values(), key))
+
+
+def add_log_counts(connection: Connection, key: int, warnings: int, errors: int) -> None:
+    """Add to the counts of warning and error records."""
+    connection.execute(
+        "UPDATE flow_run_count SET warnings = warnings + ?, errors = errors + ? WHERE flow_run = ?",
+        (warnings, errors, key),
+    )
+
+
+def set_log_counts(connection: Connection, key: int, warnings: int, errors: int) -> None:
+    """Replace the counts, after the log was counted: its writer died before it could report."""
+    connection.execute(
+        "UPDATE flow_run_count SET warnings = ?, errors = ? WHERE flow_run = ?", (warnings, errors, key)
+    )
+
+
+def claim(connection: Connection, at: int) -> tuple[int, str, int] | None:
+    """Claim the flow run that has been due longest, for an engine to start.
+
+    Returns:
+        (key, id, incarnation) of a run that is now PENDING and belongs to the caller, or None when none is due.
+    """
+    row = connection.execute(
+        """SELECT key, id, incarnation FROM flow_run
+           WHERE state_type = 'SCHEDULED' AND scheduled_at <= ? AND pid IS NULL AND host_pid IS NULL
+           ORDER BY scheduled_at, key LIMIT 1""",
+        (at,),
+    ).fetchone()
+    if row is None:
+        return None
+    key, run_id, incarnation = row
+    pending = State(StateType.PENDING, "Pending", "An engine is starting its process.")
+    set_state(connection, key, pending, at, columns={"incarnation": incarnation + 1})
+    return key, run_id, incarnation + 1
+
+
+def next_due_at(connection: Connection) -> int | None:
+    """Return when the next scheduled run that an engine may claim is due, in microseconds."""
+    return connection.execute(
+        """SELECT min(scheduled_at) FROM flow_run
+           WHERE state_type = 'SCHEDULED' AND pid IS NULL AND host_pid IS NULL"""
+    ).fetchone()[0]
+
+
+def delete(connection: Connection, keys: Sequence[int]) -> None:
+    """Delete flow runs with their subflow runs, calls and states."""
+    doomed = [*keys]
+    level = list(keys)
+    while level:
+        sql = f"SELECT key FROM flow_run WHERE parent_key IN ({marks(level)})"
+        level = [row[0] for row in connection.execute(sql, level)]
+        doomed.extend(level)
+    for key in doomed:
+        first = key * CALLS_PER_RUN
+        connection.execute("DELETE FROM task_run WHERE id >= ? AND id < ?", (first, first + CALLS_PER_RUN))
+        connection.execute("DELETE FROM state WHERE flow_run = ?", (key,))
+        connection.execute("DELETE FROM flow_run_count WHERE flow_run = ?", (key,))
+        connection.execute("DELETE FROM flow_run WHERE key = ?", (key,))
+
+
+def marks(values: Collection[Any]) -> str:
+    return ", ".join("?" * len(values))

@@ -1,0 +1,107 @@
+"""The home folder: where it is, what lies in it, and where it must not be."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from flowdeck.rules.exceptions import StoreError
+
+NETWORK_FILESYSTEMS: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "lustre"}
+)
+"""File systems on which SQLite's locks and shared memory cannot be relied on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The one folder that the processes of flowdeck share."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """SQLite file with everything but logs and large results."""
+        return self.path / "state.db"
+
+    @property
+    def logs(self) -> Path:
+        """Folder with one file per flow run."""
+        return self.path / "logs"
+
+    @property
+    def bells(self) -> Path:
+        """Folder with one datagram socket per reader that wants to be told of changes."""
+        return self.path / "bells"
+
+    @property
+    def engine_lock(self) -> Path:
+        """File whose lock the engine of this home holds as long as it lives."""
+        return self.path / "engine.lock"
+
+    @property
+    def engine_log(self) -> Path:
+        """What a background engine says about itself."""
+        return self.path / "engine.log"
+
+    @property
+    def migration_lock(self) -> Path:
+        """File that is locked while the schema is made or changed."""
+        return self.path / "migration.lock"
+
+    @property
+    def config(self) -> Path:
+        """Settings file, optional."""
+        return self.path / "config.toml"
+
+    def log_file(self, flow_run_id: str) -> Path:
+        """Return the log file of a flow run."""
+        return self.logs / f"{flow_run_id}.log"
+
+
+def locate(path: Path | str | None = None) -> Home:
+    """Return the home at `path`, else at $FLOWDECK_HOME, else at ~/.flowdeck; nothing is created."""
+    chosen = path or os.environ.get("FLOWDECK_HOME") or Path.home() / ".flowdeck"
+    return Home(Path(chosen).expanduser().absolute())
+
+
+def prepare(home: Home) -> None:
+    """Create the home with its folders, private to the user.
+
+    Raises:
+        StoreError: it cannot be created or written, or it lies on a network file system.
+    """
+    try:
+        for folder in (home.path, home.logs, home.bells):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The home folder {home.path} cannot be created: {error.strerror}. Set FLOWDECK_HOME to a folder you own."
+        ) from None
+    kind = filesystem(home.path)
+    if kind in NETWORK_FILESYSTEMS:
+        raise StoreError(
+            f"The home folder {home.path} lies on a network file system ({kind}), where SQLite's locks are not safe. "
+            "Set FLOWDECK_HOME to a folder on a local disk."
+        )
+    if not os.access(home.path, os.W_OK | os.X_OK):
+        raise StoreError(f"The home folder {home.path} is not writable. Set FLOWDECK_HOME to a folder you own.")
+
+
+def filesystem(path: Path) -> str:
+    """Return the type of the file system that holds `path`, or `unknown` where the system does not tell cheaply."""
+    try:
+        table = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "unknown"
+    real = os.path.realpath(path)
+    best, kind = "", "unknown"
+    for row in table.splitlines():
+        _, mount, mount_kind, *_ = row.split(" ")
+        point = mount.replace("\\040", " ")
+        inside = real == point or real.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, mount_kind
+    return kind

@@ -1,0 +1,47 @@
+"""Is that process still the one we knew? A pid alone does not say: it may have been given to another."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def _machine() -> str:
+    """Return boot id and pid namespace: a pid means something only within both."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+
+
+def token(pid: int) -> str | None:
+    """Return what tells this process from every other that ever had its pid; None when it is gone.
+
+    A zombie counts as gone: it runs no more code.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None if os.path.exists("/proc/self/stat") else _portable_token(pid)
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    state, started = fields[0], fields[19]
+    return None if state in {"Z", "X"} else f"{_machine()}/{started}"
+
+
+def _portable_token(pid: int) -> str | None:
+    import psutil  # macOS only: importing it costs 20 ms
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return f"{psutil.boot_time():.0f}/{process.create_time():.3f}"
+    except psutil.Error:
+        return None
+
+
+def is_alive(pid: int | None, known_token: str | None) -> bool:
+    """Tell whether the process that was recorded as `pid` with `known_token` still runs."""
+    return pid is not None and known_token is not None and token(pid) == known_token

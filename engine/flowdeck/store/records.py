@@ -1,0 +1,252 @@
+"""One frozen dataclass per thing that the store gives out. Times are aware UTC datetimes, durations seconds.
+
+A script that only runs a flow needs none of them and does not import this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from flowdeck.rules.states import NOT_READY, TERMINAL, StateType
+from flowdeck.store.log_lines import LogLine as LogLine
+from flowdeck.store.log_lines import LogRecord as LogRecord
+from flowdeck.store.run_facts import CALLS_PER_RUN as CALLS_PER_RUN
+from flowdeck.store.run_facts import RunError as RunError
+
+@dataclass(frozen=True, slots=True)
+class TaskCounts:
+    """How many task runs of a flow run's current attempt are where; `other` waits or was cancelled."""
+
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    running: int = 0
+
+    @property
+    def other(self) -> int:
+        """Those that are neither completed, failed (or crashed) nor running."""
+        return self.total - self.completed - self.failed - self.running
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRun:
+    """One run of a flow, over all its attempts."""
+
+    key: int
+    """Small integer that joins tables; people and scripts use `id`."""
+    id: str
+    """UUIDv7, lower case with hyphens."""
+    name: str
+    flow_name: str
+    entrypoint: str | None
+    """`FILE:FUNCTION`, FILE relative to `working_dir` where it lies below it; None for a flow without a file."""
+    working_dir: str
+    source_file: str | None
+    """Real path of the file that defines the flow."""
+    function: str | None
+    state_type: StateType
+    state_name: str
+    state_message: str | None
+    attempt: int
+    """From 1; a retry is the next one."""
+    incarnation: int
+    """How many times a process was given this run; what an older one still writes is refused."""
+    created_at: datetime
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    """Start of the current attempt."""
+    ended_at: datetime | None
+    parent_key: int | None
+    parent_run_id: str | None
+    root_run_id: str
+    origin_run_id: str | None
+    deployment_id: str | None
+    triggered_by: str
+    """`script`, `cli`, `tui`, `api` or `flow`."""
+    tags: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    """As JSON values; what JSON cannot hold stands there as `<TypeName>`."""
+    interpreter: str | None
+    pid: int | None
+    host_pid: int | None
+    exit_code: int | None
+    signal: int | None
+    error: RunError | None
+    task_counts: TaskCounts
+    warning_count: int
+    error_count: int
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the run is over."""
+        return self.state_type in TERMINAL
+
+    def duration_seconds(self, now: datetime) -> float | None:
+        """Return how long the current attempt took, up to `now` while it runs; None before it started."""
+        if self.started_at is None:
+            return None
+        return max(0.0, ((self.ended_at or now) - self.started_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class StateRecord:
+    """One entry in the history of a run's states."""
+
+    id: int
+    task_run_id: int | None
+    """None for a state of the flow run itself."""
+    state_type: StateType
+    state_name: str
+    message: str | None
+    at: datetime
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """One call of a task in one attempt of a flow run."""
+
+    id: int
+    flow_run_key: int
+    flow_run_id: str
+    name: str
+    """`task_name-index`, unless the author named it."""
+    task_name: str
+    tags: tuple[str, ...]
+    index: int
+    """Which call of this task it is in its attempt of the flow run, from 0."""
+    flow_attempt: int
+    group: int | None
+    """Number of the `.map()` call that made it; None for a call on its own."""
+    parent_id: int | None
+    """The task run that called it, when tasks are nested."""
+    state_type: StateType
+    state_name: str
+    state_message: str | None
+    attempt: int
+    from_cache: bool
+    reused: bool
+    worker: str | None
+    """Name of the thread, process or remote worker that ran it."""
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    upstream_ids: tuple[int, ...]
+    result_preview: str | None
+    error: RunError | None
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the call is over; NotReady counts as over."""
+        return self.state_type in TERMINAL or self.state_name == NOT_READY
+
+    def duration_seconds(self, now: datetime) -> float | None:
+        """Return how long it took, up to `now` while it runs; None before it started."""
+        if self.started_at is None:
+            return None
+        return max(0.0, ((self.ended_at or now) - self.started_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class CallLine:
+    """A line below a flow run in a tree: one task call, or all items of one `.map()` call together."""
+
+    flow_run_key: int
+    task_name: str
+    name: str
+    """The call's name, or `task_name ×N` for a group."""
+    first_id: int
+    """Id of the (first) task run."""
+    group: int | None
+    """Number of the `.map()` call; None when this is one call."""
+    counts: TaskCounts
+    state_type: StateType
+    state_name: str
+    """For a group: Failed when an item failed, Running while one is not over, else Completed (or Cancelled)."""
+    state_message: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    attempt: int
+    """Of one call; for a group the highest of its items."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEntry:
+    """A flow that discovery found in a watched folder, or a file in which it found an error."""
+
+    folder: str
+    file: str
+    """Path relative to `folder`."""
+    function: str | None
+    """None when the file is broken and no flow of it was ever known."""
+    name: str | None
+    line: int | None
+    description: str | None
+    parameter_schema: Mapping[str, Any] | None
+    """JSON schema, type object."""
+    status: str
+    """`ok` or `import_error`."""
+    error: RunError | None
+    last_run_id: str | None = None
+    last_run_state: StateType | None = None
+    last_run_ended_at: datetime | None = None
+
+    @property
+    def entrypoint(self) -> str:
+        """`FILE:FUNCTION`, or FILE alone when the function is not known."""
+        return f"{self.file}:{self.function}" if self.function else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which flow runs to list, newest first.
+
+    Attributes:
+        state_types: any of these; empty for all.
+        flow_name: only of this flow.
+        text: only runs whose name, flow or id holds this text (case ignored).
+        roots_only: leave out subflow runs.
+        before_key: only runs older than this key (keyset paging).
+        parent_key: only direct subflow runs of this run.
+        limit: how many at most; 0 for all.
+    """
+
+    state_types: tuple[StateType, ...] = ()
+    flow_name: str | None = None
+    text: str | None = None
+    roots_only: bool = False
+    before_key: int | None = None
+    parent_key: int | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What is known of the engine of this home."""
+
+    running: bool
+    pid: int | None = None
+    folders: tuple[str, ...] = ()
+    started_at: datetime | None = None
+    version: str | None = None
+    spares_ready: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What has changed since the last look.
+
+    Attributes:
+        resync: the reader was too far behind; read everything again. The other fields are then empty.
+        flow_runs: keys of flow runs of which something changed: the run itself, a task call, a count.
+        flows: the catalogue of flows changed.
+        engine: the engine or its folders changed.
+    """
+
+    resync: bool = False
+    flow_runs: frozenset[int] = field(default_factory=frozenset)
+    flows: bool = False
+    engine: bool = False

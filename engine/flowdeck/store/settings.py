@@ -1,0 +1,90 @@
+"""Settings: FLOWDECK_* environment, then config.toml of the home, then the default."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, fields, replace
+from typing import Final
+
+from flowdeck.rules.exceptions import UsageError
+from flowdeck.store.home import Home
+
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user may set; each field is `FLOWDECK_<NAME>` in the environment and `name` in config.toml."""
+
+    logging_level: str = "INFO"
+    """Lowest level that run loggers keep: DEBUG, INFO, WARNING, ERROR or CRITICAL."""
+    log_max_bytes: int = 1 << 30
+    """Size at which a run's log stops growing."""
+    durability: str = "process"
+    """`process`: recorded means safe from any kill; `full`: safe from power loss too, at the price of a sync each."""
+    task_runner_max_workers: int = 32
+    """How many submitted task calls of one flow run may run at once."""
+    cancel_grace_seconds: float = 10.0
+    """Time from the polite signal of a cancel to the hard one."""
+    engine_idle_seconds: float = 60.0
+    """How long an engine that a front end started stays when nobody needs it."""
+
+
+_KINDS: Final = {"int": int, "float": float, "str": str}
+
+
+def load(home: Home) -> Settings:
+    """Read the settings.
+
+    Raises:
+        UsageError: a value cannot be used; the sentence names the variable, or the file and its line.
+    """
+    settings = Settings()
+    if home.config.exists():
+        settings = _from_file(settings, home)
+    for field in fields(Settings):
+        variable = f"FLOWDECK_{field.name.upper()}"
+        if (text := os.environ.get(variable)) is not None:
+            settings = _with(settings, field.name, text, f"environment variable {variable}")
+    return settings
+
+
+def _from_file(settings: Settings, home: Home) -> Settings:
+    import tomllib  # only when there is such a file: start-up time of every script
+
+    text = home.config.read_text(encoding="utf-8", errors="replace")
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{home.config} is not valid TOML: {error}.") from None
+    known = {field.name for field in fields(Settings)}
+    for name, value in table.items():
+        where = f"{home.config}, line {_line_of(name, text)}"
+        if name not in known:
+            raise UsageError(f"{where}: there is no setting '{name}'. Known: {', '.join(sorted(known))}.")
+        settings = _with(settings, name, value, where)
+    return settings
+
+
+def _line_of(name: str, text: str) -> int:
+    match = re.search(rf"^\s*['\"]?{re.escape(name)}['\"]?\s*[=\].]", text, re.MULTILINE)
+    return text.count("\n", 0, match.start() + len(match[0])) + 1 if match else 1
+
+
+def _with(settings: Settings, name: str, value: object, where: str) -> Settings:
+    kind = _KINDS[str(Settings.__annotations__[name])]
+    try:
+        converted = kind(value)  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):
+        raise UsageError(f"{where}: '{value}' is not a valid {name} (a {kind.__name__} is expected).") from None
+    _check(name, converted, where)
+    return replace(settings, **{name: converted})
+
+
+def _check(name: str, value: object, where: str) -> None:
+    allowed = {"logging_level": LEVELS, "durability": ("process", "full")}.get(name)
+    if allowed is not None and value not in allowed:
+        raise UsageError(f"{where}: '{value}' is not a valid {name}. Choose one of {', '.join(allowed)}.")
+    if isinstance(value, int | float) and value < (1 if name == "task_runner_max_workers" else 0):
+        raise UsageError(f"{where}: {name} may not be {value}.")

@@ -1,0 +1,32 @@
+"""Which SQLite library this process uses, decided once: two copies in one process lose each other's locks.
+
+pysqlite3 where it is installed (it carries a current SQLite), else the one of the standard library. SQLite 3.7.0 to
+3.51.2 can corrupt a database when two connections checkpoint close together (the WAL-reset bug, sqlite.org/wal.html);
+with such a version flowdeck checkpoints by hand, see `Database`.
+"""
+
+from __future__ import annotations
+
+import sqlite3 as _standard
+from typing import Final
+
+try:
+    import pysqlite3.dbapi2 as _chosen  # pyright: ignore[reportMissingTypeStubs]
+except ImportError:
+    _chosen = _standard
+
+MODULE: Final[str] = "pysqlite3" if _chosen is not _standard else "sqlite3"
+VERSION: Final[tuple[int, ...]] = tuple(_chosen.sqlite_version_info)
+WAL_RESET_FIXED: Final[bool] = VERSION >= (3, 51, 3)
+
+# The two modules have the same interface; the standard one carries the type stubs.
+Connection = _standard.Connection
+connect = _chosen.connect
+OperationalError: type[Exception] = _chosen.OperationalError
+DatabaseError: type[Exception] = _chosen.DatabaseError
+IntegrityError: type[Exception] = _chosen.IntegrityError
+
+
+def is_busy(error: Exception) -> bool:
+    """Tell whether an error only says that another process holds the lock."""
+    return "locked" in str(error) or "busy" in str(error)

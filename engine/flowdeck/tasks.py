@@ -1,0 +1,298 @@
+"""@task: a unit of work that is recorded, retried and shown by itself."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from flowdeck.execution import context
+from flowdeck.execution.arguments import futures_in
+from flowdeck.execution.context import FlowRunContext
+from flowdeck.execution.drivers import AsyncDriver, SyncDriver, finish
+from flowdeck.execution.facts import TaskRunsMade
+from flowdeck.execution.failures import trim
+from flowdeck.execution.futures import TaskFuture, TaskFutureList, result_of
+from flowdeck.execution.mapping import Unmapped, items_of
+from flowdeck.execution.run_logs import capture_prints
+from flowdeck.execution.task_engine import STOPPED, TaskCall, make_call, run_task
+from flowdeck.execution.task_runner import TaskRunner
+from flowdeck.rules.call_keys import task_key
+from flowdeck.rules.clock import SYSTEM_CLOCK
+from flowdeck.rules.exceptions import CancelledRun, DefinitionError, MissingContextError
+from flowdeck.rules.retries import retry_policy
+from flowdeck.rules.specs import TaskSpec
+from flowdeck.rules.states import State, named
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_SYNC = SyncDriver()
+_ASYNC = AsyncDriver()
+_PENDING = named("Pending")
+_MAP_CHUNK = 500
+"""Rows of a `.map()` are made in transactions of so many, so that a large one does not stop other writers."""
+
+
+class Task(Generic[P, R]):
+    """A function as a task. Call it inside a flow, or `submit` it, or `map` it over items."""
+
+    def __init__(self, function: Callable[P, R], spec: TaskSpec) -> None:
+        """Use the `task` decorator."""
+        functools.update_wrapper(self, function)
+        self.fn = function
+        """The plain function: calling it is not recorded."""
+        self.spec = spec
+        self.is_async = inspect.iscoroutinefunction(function)
+        if spec.log_prints:
+            capture_prints()
+
+    @property
+    def name(self) -> str:
+        """Name of the task."""
+        return self.spec.name
+
+    @property
+    def task_key(self) -> str:
+        """What names the task across processes."""
+        return self.spec.key
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Tags of every run of it."""
+        return self.spec.tags
+
+    @property
+    def description(self) -> str | None:
+        """First paragraph of the docstring, unless given."""
+        return self.spec.description
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the task now and return its value, or raise what it raised.
+
+        Two keywords are for flowdeck: `return_state=True` returns the final State instead of value or exception;
+        `wait_for=[futures]` waits for these before it starts.
+
+        Raises:
+            MissingContextError: called outside of a flow; `.fn(…)` calls the plain function.
+        """
+        if context.describing:
+            context.report_module_call(self.spec.name)
+            return None  # pyright: ignore[reportReturnType]
+        return_state = bool(kwargs.pop("return_state", False)) if kwargs else False
+        call = self._call(args, kwargs)
+        if self.is_async:
+            return self._run_async(call, return_state)  # pyright: ignore[reportReturnType]
+        state = finish(run_task(call, _SYNC))
+        return _value(state, call.name, return_state)
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]:
+        """Start the task beside the flow and return its future at once.
+
+        Futures among the arguments are waited for and replaced by their results. `wait_for=[futures]` waits for
+        further ones. The flow ends only when all submitted calls are over.
+        """
+        run = self._run_or_raise()
+        call = self._call(args, kwargs, submitted=True)
+        if not run.recorder.record(TaskRunsMade([call.row], _PENDING, SYSTEM_CLOCK.now_microseconds())):
+            raise CancelledRun(STOPPED)
+        return self._hand_over(call)
+
+    def map(self, *args: Any, **kwargs: Any) -> TaskFutureList[R]:
+        """Submit one call for each item, and return their futures in order.
+
+        Lists, tuples, ranges and other iterables are mapped over, item by item; strings, bytes and mappings are
+        constants, as is what is wrapped in `unmapped`. A future is waited for first, to know its items.
+
+        Raises:
+            MappingMissingIterable: nothing to map over.
+            MappingLengthMismatch: iterables of different lengths.
+        """
+        run = self._run_or_raise()
+        wait_for = kwargs.pop("wait_for", None)
+        items = items_of(self.spec.name, args, kwargs)
+        group = run.number_group()
+        futures: TaskFutureList[R] = TaskFutureList()
+        while chunk := [
+            self._make(item_args, item_kwargs, wait_for, group=group, submitted=True)
+            for item_args, item_kwargs in _take(items, _MAP_CHUNK)
+        ]:
+            made = TaskRunsMade([call.row for call in chunk], _PENDING, SYSTEM_CLOCK.now_microseconds())
+            if not run.recorder.record(made):
+                raise CancelledRun(STOPPED)
+            futures.extend(self._hand_over(call) for call in chunk)
+        return futures
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Bind to an instance, so that methods can be tasks."""
+        return self if instance is None else _BoundTask(self, instance)
+
+    def __repr__(self) -> str:
+        return f"Task({self.spec.name!r})"
+
+    def _run_or_raise(self) -> FlowRunContext:
+        run = context.flow_run.get()
+        if run is None:
+            raise MissingContextError(
+                f"Task '{self.spec.name}' was called outside of a flow. Call it inside a @flow function, or call "
+                f"{self.spec.name}.fn(...) to run the plain function."
+            )
+        return run
+
+    def _call(self, args: Sequence[Any], kwargs: dict[str, Any], submitted: bool = False) -> TaskCall:
+        wait_for = kwargs.pop("wait_for", None) if kwargs else None
+        return self._make(args, kwargs, wait_for, submitted=submitted)
+
+    def _make(
+        self,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        wait_for: Iterable[TaskFuture[Any]] | None,
+        group: int | None = None,
+        submitted: bool = False,
+    ) -> TaskCall:
+        needs = futures_in(args, kwargs)
+        if wait_for is not None:
+            needs.extend(future for future in wait_for if future not in needs)
+        return make_call(self.spec, self.fn, args, kwargs, needs, self._run_or_raise(), group, submitted)
+
+    async def _run_async(self, call: TaskCall, return_state: bool) -> Any:
+        return _value(await run_task(call, _ASYNC), call.name, return_state)
+
+    def _hand_over(self, call: TaskCall) -> TaskFuture[R]:
+        """Queue a call whose row is made."""
+        run = call.run
+        if run.runner is None:
+            run.runner = TaskRunner(run.max_workers, run.run_name)
+        future: TaskFuture[R] = TaskFuture(call.row.id, call.name)
+        run.submitted.append(future)
+        here = contextvars.copy_context()
+        if self.is_async:
+
+            async def body() -> None:
+                future.settle(await run_task(call, _ASYNC))
+
+            run.runner.submit_async(body, call.needs, here)
+        else:
+            run.runner.submit(lambda: future.settle(finish(run_task(call, _SYNC))), call.needs, here)
+        return future
+
+
+class _BoundTask:
+    """A task that is a method, bound to its instance."""
+
+    def __init__(self, task: Task[Any, Any], instance: Any) -> None:
+        self._task = task
+        self._instance = instance
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._task(self._instance, *args, **kwargs)
+
+    def submit(self, *args: Any, **kwargs: Any) -> TaskFuture[Any]:
+        return self._task.submit(self._instance, *args, **kwargs)
+
+    def map(self, *args: Any, **kwargs: Any) -> TaskFutureList[Any]:
+        return self._task.map(Unmapped(self._instance), *args, **kwargs)
+
+
+@overload
+def task(function: Callable[P, R], /) -> Task[P, R]: ...
+
+
+@overload
+def task(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    tags: Iterable[str] | None = None,
+    retries: int = 0,
+    retry_delay_seconds: float | Sequence[float] = 0,
+    log_prints: bool | None = None,
+) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
+
+def task(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    tags: Iterable[str] | None = None,
+    retries: int = 0,
+    retry_delay_seconds: float | Sequence[float] = 0,
+    log_prints: bool | None = None,
+) -> Any:
+    """Make a task of a function, synchronous or not.
+
+    Args:
+        function: given when used as `@task` without parentheses.
+        name: of the task; the function's name with hyphens for underscores unless given.
+        description: what it does; the first paragraph of the docstring unless given.
+        tags: of every run of it.
+        retries: how often it is tried again after a failure.
+        retry_delay_seconds: wait before each retry; of a list the last one repeats.
+        log_prints: `print` goes to the log; None as the flow does.
+
+    Raises:
+        DefinitionError: an option cannot be used.
+    """
+    if function is None:
+        return functools.partial(
+            task,
+            name=name,
+            description=description,
+            tags=tags,
+            retries=retries,
+            retry_delay_seconds=retry_delay_seconds,
+            log_prints=log_prints,
+        )
+    if not callable(function):
+        raise DefinitionError(f"@task was given {function!r}, which is not a function.")
+    own_name = name or function.__name__
+    spec = TaskSpec(
+        name=own_name,
+        key=task_key(function),
+        description=description or first_paragraph(function.__doc__),
+        tags=frozenset(tags or ()),
+        retry=retry_policy(retries, retry_delay_seconds, owner=f"task '{own_name}'"),
+        log_prints=log_prints,
+    )
+    check_reserved(function, "task", own_name)
+    return Task(function, spec)
+
+
+def check_reserved(function: Callable[..., Any], kind: str, name: str) -> None:
+    """Refuse parameters whose names flowdeck takes for itself in a call."""
+    code = getattr(function, "__code__", None)
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
+    for reserved in ("return_state", "wait_for"):
+        if reserved in names:
+            raise DefinitionError(
+                f"{kind} '{name}' has a parameter '{reserved}', which is flowdeck's own keyword; give it another name."
+            )
+
+
+def first_paragraph(docstring: str | None) -> str | None:
+    """Return the first paragraph of a docstring on one line."""
+    if not docstring or not docstring.strip():
+        return None
+    return " ".join(docstring.strip().split("\n\n", 1)[0].split())
+
+
+def _value(state: State, name: str, return_state: bool) -> Any:
+    if return_state:
+        return state
+    if state.is_completed():
+        return state.data
+    if state.exception is not None:
+        raise trim(state.exception)
+    return result_of(state, name)
+
+
+def _take(items: Iterable[Any], count: int) -> Iterable[Any]:
+    for _, item in zip(range(count), items, strict=False):
+        yield item
+
+
