@@ -26,6 +26,7 @@ from flowdeck.store.catalogue import Catalogue
 from flowdeck.store.database import Database
 from flowdeck.store.feed import ChangeFeed
 from flowdeck.store.home import locate
+from flowdeck.store.log_lines import LogLine, LogRecord
 from flowdeck.store.log_reader import LogReader
 from flowdeck.store.records import (
     CallLine,
@@ -33,15 +34,12 @@ from flowdeck.store.records import (
     EngineStatus,
     FlowEntry,
     FlowRun,
-    LogLine,
-    LogRecord,
-    RunError,
     RunQuery,
     StateRecord,
     TaskCounts,
     TaskRun,
 )
-from flowdeck.store.run_facts import CALLS_PER_RUN
+from flowdeck.store.run_facts import CALLS_PER_RUN, RunError
 from flowdeck.store.sqlite import Connection, IntegrityError
 
 __all__ = [

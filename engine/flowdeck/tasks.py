@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from flowdeck.execution import context
@@ -294,5 +294,3 @@ def _value(state: State, name: str, return_state: bool) -> Any:
 def _take(items: Iterable[Any], count: int) -> Iterable[Any]:
     for _, item in zip(range(count), items, strict=False):
         yield item
-
-

@@ -116,8 +116,15 @@ class AsyncDriver:
             if future.is_done():
                 continue
             over = asyncio.Event()
-            future.add_done_callback(lambda _, over=over: loop.call_soon_threadsafe(over.set))
+            future.add_done_callback(_waker(loop, over))
             await over.wait()
+
+
+def _waker(loop: Any, over: Any) -> Callable[[Any], None]:
+    def wake(_: Any) -> None:
+        loop.call_soon_threadsafe(over.set)
+
+    return wake
 
 
 def finish(body: Coroutine[Any, Any, T]) -> T:

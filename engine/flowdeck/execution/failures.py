@@ -11,6 +11,7 @@ from typing import Final
 from flowdeck.store.run_facts import RunError
 
 _OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_UNNAMED_MODULES: Final = frozenset({"builtins", "__main__"})
 MAXIMUM_MESSAGE: Final = 4_000
 MAXIMUM_TRACEBACK: Final = 32_000
 
@@ -74,7 +75,7 @@ def _is_library(filename: str) -> bool:
 
 def _type_name(error: BaseException) -> str:
     kind = type(error)
-    return kind.__qualname__ if kind.__module__ in {"builtins", "__main__"} else f"{kind.__module__}.{kind.__qualname__}"
+    return kind.__qualname__ if kind.__module__ in _UNNAMED_MODULES else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _message(error: BaseException) -> str:

@@ -88,7 +88,8 @@ async def _end(call: FlowCall, driver: Driver, state: State, seconds: float) -> 
     error = None
     if state.exception is not None and not state.is_cancelled():
         error = describe(state.exception)
-        engine_line(run, logging.ERROR, f"{state.name}: {error.type}: {error.message}\n{error.traceback}")
+        told = "" if run.told is state.exception else f"\n{error.traceback}"
+        engine_line(run, logging.ERROR, f"{state.name}: {error.type}: {error.message}{told}")
     level = logging.INFO if state.is_completed() else logging.WARNING
     engine_line(run, level, f"Run '{run.run_name}' ended: {state.name} after {seconds:.2f} s.")
     if await driver.record(run.recorder, FlowRunChanged(state, now(), run.attempt, error)):

@@ -133,9 +133,7 @@ def _start_subflow(
     )  # fmt: skip
 
 
-def _new(
-    spec: FlowSpec, code: CodeType, parameters: str, state: State, tags: frozenset[str]
-) -> NewFlowRun:
+def _new(spec: FlowSpec, code: CodeType, parameters: str, state: State, tags: frozenset[str]) -> NewFlowRun:
     run_id = new_run_id()
     working_dir = os.getcwd()
     source = _source_file(code.co_filename)
@@ -157,10 +155,8 @@ def _entrypoint(source: str | None, function: str, working_dir: str) -> str | No
     if source is None:
         return None
     root = os.path.realpath(working_dir) + os.sep
-    return f"{source[len(root) :] if source.startswith(root) else source}:{function}"
+    return f"{source.removeprefix(root)}:{function}"
 
 
 def _as_json(parameters: Mapping[str, Any]) -> str:
     return json.dumps(parameter_rules.to_json(parameters))
-
-

@@ -72,11 +72,13 @@ class StoreRecorder:
     """Keeps facts in the store of this machine's home."""
 
     def __init__(self, database: Database, key: int, run_id: str, incarnation: int) -> None:
-        """Args:
-        database: of the home.
-        key: of the flow run.
-        run_id: of the flow run.
-        incarnation: that this process was given; facts of an older one are refused.
+        """Make the recorder of one run.
+
+        Args:
+            database: of the home.
+            key: of the flow run.
+            run_id: of the flow run.
+            incarnation: that this process was given; facts of an older one are refused.
         """
         self.run_id = run_id
         self.key = key
@@ -130,9 +132,7 @@ class StoreRecorder:
         """Bring the counts of the log to the store."""
         warnings, errors = self._log.take_counts()
         if warnings or errors:
-            self._database.write(
-                lambda connection: flow_runs.add_log_counts(connection, self.key, warnings, errors)
-            )
+            self._database.write(lambda connection: flow_runs.add_log_counts(connection, self.key, warnings, errors))
 
     def _report_counts(self) -> None:
         now = time.monotonic()
@@ -144,32 +144,38 @@ class StoreRecorder:
 
     # -- facts as changes of rows --------------------------------------------------------------------------------
 
-    def _made(self, connection: Connection, fact: TaskRunsMade) -> bool:
-        return all([task_runs.insert(connection, call, fact.state, fact.at, None, None) for call in fact.calls])
+    def apply_made(self, connection: Connection, fact: TaskRunsMade) -> bool:
+        """Write the fact's row."""
+        return all(task_runs.insert(connection, call, fact.state, fact.at, None, None) for call in fact.calls)
 
-    def _started(self, connection: Connection, fact: TaskRunStarted) -> bool:
+    def apply_started(self, connection: Connection, fact: TaskRunStarted) -> bool:
+        """Write the fact's row."""
         call = fact.call
         if not fact.made:
             return task_runs.insert(connection, call, fact.state, fact.at, fact.at, fact.worker)
         return task_runs.set_running(connection, call, fact.state, fact.at, fact.attempt, fact.worker)
 
-    def _waits(self, connection: Connection, fact: TaskRunWaits) -> bool:
+    def apply_waits(self, connection: Connection, fact: TaskRunWaits) -> bool:
+        """Write the fact's row."""
         return task_runs.set_waiting(
             connection, fact.task_run_id, self.incarnation, fact.state, fact.at, error_to_json(fact.error)
         )
 
-    def _ended(self, connection: Connection, fact: TaskRunEnded) -> bool:
+    def apply_ended(self, connection: Connection, fact: TaskRunEnded) -> bool:
+        """Write the fact's row."""
         error = error_to_json(fact.error)
         return task_runs.set_final(
             connection, fact.task_run_id, self.incarnation, fact.state, fact.at, fact.preview, error
         )
 
-    def _not_ready(self, connection: Connection, fact: TaskRunNotReady) -> bool:
+    def apply_not_ready(self, connection: Connection, fact: TaskRunNotReady) -> bool:
+        """Write the fact's row."""
         call = fact.call
         made = fact.made or task_runs.insert(connection, call, fact.state, fact.at, None, None)
         return made and task_runs.set_not_ready(connection, call.id, self.incarnation, fact.state, fact.at)
 
-    def _flow_run(self, connection: Connection, fact: FlowRunChanged) -> bool:
+    def apply_flow_run(self, connection: Connection, fact: FlowRunChanged) -> bool:
+        """Write the fact's row."""
         columns: dict[str, Any] = {"attempt": fact.attempt, "error": error_to_json(fact.error)}
         if fact.state.is_running():
             columns["started_at"] = fact.at
@@ -182,10 +188,10 @@ class StoreRecorder:
 
 
 _APPLY: Final[dict[type, Callable[[StoreRecorder, Connection, Any], bool]]] = {
-    TaskRunsMade: StoreRecorder._made,
-    TaskRunStarted: StoreRecorder._started,
-    TaskRunWaits: StoreRecorder._waits,
-    TaskRunEnded: StoreRecorder._ended,
-    TaskRunNotReady: StoreRecorder._not_ready,
-    FlowRunChanged: StoreRecorder._flow_run,
+    TaskRunsMade: StoreRecorder.apply_made,
+    TaskRunStarted: StoreRecorder.apply_started,
+    TaskRunWaits: StoreRecorder.apply_waits,
+    TaskRunEnded: StoreRecorder.apply_ended,
+    TaskRunNotReady: StoreRecorder.apply_not_ready,
+    FlowRunChanged: StoreRecorder.apply_flow_run,
 }

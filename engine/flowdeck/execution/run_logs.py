@@ -96,7 +96,9 @@ def capture_prints() -> None:
         builtins.print = _captured_print
 
 
-def _captured_print(*values: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False) -> None:
+def _captured_print(
+    *values: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
+) -> None:
     run = context.flow_run.get()
     task = context.task_run.get()
     wanted = run is not None and (run.log_prints if task is None else task.log_prints)

@@ -124,6 +124,7 @@ async def _end(call: TaskCall, driver: Driver, outcome: Outcome) -> State:
     error = None if outcome.error is None or state.is_cancelled() else describe(outcome.error)
     if error is not None:
         _say(call, logging.ERROR, f"{state.name}: {error.type}: {error.message}\n{error.traceback}")
+        call.run.told = outcome.error
     at = driver.clock.now_microseconds()
     text = preview(outcome.value) if outcome.error is None else None
     await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, text, error))

@@ -23,9 +23,11 @@ class TaskRunner:
     """Workers of one flow run."""
 
     def __init__(self, max_workers: int, name: str) -> None:
-        """Args:
-        max_workers: how many calls may run at once, of each kind.
-        name: of the flow run; threads are named after it.
+        """Make a runner without a thread yet.
+
+        Args:
+            max_workers: how many calls may run at once, of each kind.
+            name: of the flow run; threads are named after it.
         """
         self._threads = ThreadPool(max_workers, name)
         self._loop = LoopThread(max_workers, name)
@@ -147,20 +149,20 @@ class LoopThread:
     def put(self, body: Body, context: Context) -> None:
         """Queue a coroutine."""
         with self._lock:
-            if self._loop is None:
-                self._start()
-        self._loop.call_soon_threadsafe(self._add, body, context)
+            loop = self._loop or self._start()
+        loop.call_soon_threadsafe(self._add, body, context)
 
     def close(self) -> None:
         """Stop the loop."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
 
-    def _start(self) -> None:
+    def _start(self) -> Any:
         import asyncio  # noqa: PLC0415 - only flows with asynchronous tasks pay its 40 ms
 
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._serve, name=f"{self._name}-async", daemon=True).start()
+        return self._loop
 
     def _serve(self) -> None:
         self._loop.run_forever()

@@ -17,7 +17,7 @@ from flowdeck.execution import context
 from flowdeck.execution.failures import describe
 from flowdeck.flows import Flow
 from flowdeck.rules.exceptions import CancelledRun, FlowdeckError, NotFoundError
-from flowdeck.store.records import RunError
+from flowdeck.store.run_facts import RunError
 
 
 class LoadError(FlowdeckError):
@@ -73,7 +73,7 @@ def load_file(path: Path, module_name: str | None = None) -> ModuleType:
     sys.modules[name] = module  # before its code runs: dataclasses and pickle look their module up there
     was_describing, context.describing = context.describing, True
     try:
-        exec(code, module.__dict__)  # noqa: S102 - running the author's file is the purpose
+        exec(code, module.__dict__)
     except (KeyboardInterrupt, CancelledRun):
         raise
     except BaseException as error:

@@ -1,20 +1,20 @@
 """Every exception that a user of flowdeck can catch.
 
-    FlowdeckError
-    ├── UsageError             what was asked cannot be understood (exit code 2)
-    │   ├── ParameterError     a flow's parameters are missing, unknown or of the wrong type
-    │   ├── DefinitionError    @flow or @task was given something it cannot take
-    │   └── AmbiguousError     a name stands for more than one thing
-    ├── NotFoundError          what was named does not exist (exit code 3)
-    ├── RefusedError           it exists, but may not be done now (exit code 1)
-    ├── StoreError             the home or its database cannot be used
-    ├── MissingContextError    called outside a flow or task run
-    ├── FailedRun              the result of a failed run was asked for and its exception is gone
-    ├── CrashedRun             the result of a crashed run was asked for
-    ├── UnfinishedRun          the result of a run that has none (NotReady, or still running)
-    ├── MappingLengthMismatch  .map() was given sequences of different lengths
-    └── MappingMissingIterable .map() was given nothing to map over
-    CancelledRun (BaseException)  raised inside a run that is being cancelled
+FlowdeckError
+├── UsageError             what was asked cannot be understood (exit code 2)
+│   ├── ParameterError     a flow's parameters are missing, unknown or of the wrong type
+│   ├── DefinitionError    @flow or @task was given something it cannot take
+│   └── AmbiguousError     a name stands for more than one thing
+├── NotFoundError          what was named does not exist (exit code 3)
+├── RefusedError           it exists, but may not be done now (exit code 1)
+├── StoreError             the home or its database cannot be used
+├── MissingContextError    called outside a flow or task run
+├── FailedRun              the result of a failed run was asked for and its exception is gone
+├── CrashedRun             the result of a crashed run was asked for
+├── UnfinishedRun          the result of a run that has none (NotReady, or still running)
+├── MappingLengthMismatch  .map() was given sequences of different lengths
+└── MappingMissingIterable .map() was given nothing to map over
+CancelledRun (BaseException)  raised inside a run that is being cancelled
 """
 
 from __future__ import annotations
@@ -76,5 +76,5 @@ class MappingMissingIterable(FlowdeckError):  # noqa: N818 - the name that users
     """`.map()` was given nothing that can be mapped over."""
 
 
-class CancelledRun(BaseException):  # noqa: N818 - the name that users of Prefect know
+class CancelledRun(BaseException):
     """Raised inside a run that is being cancelled; not an Exception, so that `except Exception` lets it pass."""

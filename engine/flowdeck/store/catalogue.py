@@ -56,9 +56,7 @@ class Catalogue:
         def add(connection: Connection) -> None:
             known = connection.execute("SELECT 1 FROM watched_folder WHERE path = ?", (path,)).fetchone()
             if known is None:
-                connection.execute(
-                    "INSERT INTO watched_folder VALUES (?, ?)", (path, SYSTEM_CLOCK.now_microseconds())
-                )
+                connection.execute("INSERT INTO watched_folder VALUES (?, ?)", (path, SYSTEM_CLOCK.now_microseconds()))
 
         self._database.write(add)
 
@@ -120,16 +118,20 @@ class Catalogue:
 
     def entries(self, folder: str | None = None) -> list[FlowEntry]:
         """Return flows and broken files by folder, file and line, each flow with its newest run."""
-        rows = self._database.reader().execute(
-            """SELECT f.folder, f.file, flow.function, flow.name, flow.line, flow.description, flow.parameter_schema,
+        rows = (
+            self._database.reader()
+            .execute(
+                """SELECT f.folder, f.file, flow.function, flow.name, flow.line, flow.description, flow.parameter_schema,
                    f.status, f.error,
                    (SELECT max(r.key) FROM flow_run r WHERE r.source_file = f.folder || '/' || f.file
                        AND r.function = flow.function AND r.parent_key IS NULL)
                FROM flow_file f LEFT JOIN flow ON flow.folder = f.folder AND flow.file = f.file
                WHERE (? IS NULL OR f.folder = ?) AND (flow.function IS NOT NULL OR f.status <> 'ok')
                ORDER BY f.folder, f.file, flow.line""",
-            (folder, folder),
-        ).fetchall()
+                (folder, folder),
+            )
+            .fetchall()
+        )
         return [self._entry(row) for row in rows]
 
     def _entry(self, row: Sequence[Any]) -> FlowEntry:

@@ -130,7 +130,7 @@ class Database:
                 batch.append(self._pending.popleft())
             try:
                 self._begin(patience_seconds)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - handed to each caller
                 for ticket in batch:
                     ticket.error, ticket.done = error, True
                 return
@@ -163,7 +163,7 @@ class Database:
             for ticket in batch:
                 ticket.result = ticket.operation(self._writer)
             self._writer.execute("COMMIT")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - handed to the caller whose operation it was
             self._writer.rollback()
             if len(batch) == 1 or isinstance(error, sqlite.OperationalError):
                 explained = self._explain(error)
@@ -257,7 +257,7 @@ class Database:
 
 
 def _create(home: Home, connection: sqlite.Connection) -> None:
-    from flowdeck.store import schema  # only for a new or older home: it imports sqlite-utils (0.1 s)
+    from flowdeck.store import schema  # noqa: PLC0415 - only for a new or older home: it imports sqlite-utils (0.1 s)
 
     connection.execute("PRAGMA journal_mode = WAL")
     schema.migrate(home, connection)

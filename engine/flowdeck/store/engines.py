@@ -74,14 +74,10 @@ def status(database: Database) -> EngineStatus:
     if row is None or not processes.is_alive(row[0], row[1]):
         return EngineStatus(running=False, folders=folders)
     pid, _, started_at, version = row
-    return EngineStatus(
-        running=True, pid=pid, folders=folders, started_at=to_datetime(started_at), version=version
-    )
+    return EngineStatus(running=True, pid=pid, folders=folders, started_at=to_datetime(started_at), version=version)
 
 
-def ensure(
-    database: Database, interpreter: str, started_by: str, sleep: Callable[[float], None]
-) -> EngineStatus:
+def ensure(database: Database, interpreter: str, started_by: str, sleep: Callable[[float], None]) -> EngineStatus:
     """Start an engine process if none runs, and wait until one serves the home."""
     current = status(database)
     if current.running:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from flowdeck.rules.clock import to_datetime
@@ -14,13 +15,35 @@ from flowdeck.store.records import FlowRun, RunQuery, StateRecord, TaskCounts
 from flowdeck.store.run_facts import error_from_json
 from flowdeck.store.sqlite import Connection
 
-_COLUMNS: Final = (
-    "key, id, name, flow_name, entrypoint, working_dir, source_file, function, state_type, state_name, state_message, attempt, incarnation, "
-    "created_at, scheduled_at, started_at, ended_at, parent_key, root_run_id, origin_run_id, deployment_id, "
-    "triggered_by, tags, parameters, interpreter, pid, host_pid, exit_code, signal, error, "
-    "total, completed, failed, running, warnings, errors, "
-    "(SELECT p.id FROM flow_run p WHERE p.key = flow_run.parent_key)"
-)
+
+def moment(microseconds: int | None) -> datetime | None:
+    """Turn a nullable stored time into a datetime or None."""
+    return None if microseconds is None else to_datetime(microseconds)
+
+
+_FIELDS: Final[dict[str, tuple[str, Callable[[Any], Any] | None]]] = {
+    **{
+        name: (name, None)
+        for name in (
+            "key", "id", "name", "flow_name", "entrypoint", "working_dir", "source_file", "function", "state_name",
+            "state_message", "attempt", "incarnation", "parent_key", "root_run_id", "origin_run_id", "deployment_id",
+            "triggered_by", "interpreter", "pid", "host_pid", "exit_code", "signal",
+        )
+    },
+    **{name: (name, moment) for name in ("scheduled_at", "started_at", "ended_at")},
+    "created_at": ("created_at", to_datetime),
+    "state_type": ("state_type", StateType),
+    "tags": ("tags", lambda text: tuple(json.loads(text))),
+    "parameters": ("parameters", json.loads),
+    "error": ("error", error_from_json),
+    "parent_run_id": ("(SELECT p.id FROM flow_run p WHERE p.key = flow_run.parent_key)", None),
+    "task_counts": ("total || ' ' || completed || ' ' || failed || ' ' || running", lambda text: _task_counts(text)),
+    "warning_count": ("coalesce(warnings, 0)", None),
+    "error_count": ("coalesce(errors, 0)", None),
+}  # fmt: skip
+"""Field of the record -> (SQL expression, what turns the stored value into the field's; None to take it as it is)."""
+_COLUMNS: Final = ", ".join(expression for expression, _ in _FIELDS.values())
+_CONVERTERS: Final = [(name, convert) for name, (_, convert) in _FIELDS.items()]
 _FROM: Final = "FROM flow_run LEFT JOIN flow_run_count ON flow_run_count.flow_run = flow_run.key"
 
 
@@ -130,27 +153,9 @@ def _records(connection: Connection, tail: str, values: Sequence[Any]) -> list[F
 
 
 def _record(row: Sequence[Any]) -> FlowRun:
-    (
-        key, run_id, name, flow_name, entrypoint, working_dir, source_file, function, state_type, state_name, state_message, attempt,
-        incarnation, created_at, scheduled_at, started_at, ended_at, parent_key, root_run_id, origin_run_id,
-        deployment_id, triggered_by, tags, parameters, interpreter, pid, host_pid, exit_code, signal, error,
-        total, completed, failed, running, warnings, errors, parent_run_id,
-    ) = row  # fmt: skip
-    return FlowRun(
-        key=key, id=run_id, name=name, flow_name=flow_name, entrypoint=entrypoint, working_dir=working_dir,
-        source_file=source_file, function=function,
-        state_type=StateType(state_type), state_name=state_name, state_message=state_message, attempt=attempt,
-        incarnation=incarnation, created_at=to_datetime(created_at), scheduled_at=moment(scheduled_at),
-        started_at=moment(started_at), ended_at=moment(ended_at), parent_key=parent_key,
-        parent_run_id=parent_run_id, root_run_id=root_run_id, origin_run_id=origin_run_id,
-        deployment_id=deployment_id, triggered_by=triggered_by, tags=tuple(json.loads(tags)),
-        parameters=json.loads(parameters), interpreter=interpreter, pid=pid, host_pid=host_pid,
-        exit_code=exit_code, signal=signal, error=error_from_json(error),
-        task_counts=TaskCounts(total or 0, completed or 0, failed or 0, running or 0),
-        warning_count=warnings or 0, error_count=errors or 0,
-    )  # fmt: skip
+    values = zip(_CONVERTERS, row, strict=True)
+    return FlowRun(**{name: value if convert is None else convert(value) for (name, convert), value in values})
 
 
-def moment(microseconds: int | None) -> Any:
-    """Turn a nullable stored time into a datetime or None."""
-    return None if microseconds is None else to_datetime(microseconds)
+def _task_counts(text: str | None) -> TaskCounts:
+    return TaskCounts() if text is None else TaskCounts(*map(int, text.split()))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
 from flowdeck.rules.states import FLOW_RUN_TRANSITIONS, State, StateType, sources_of
 from flowdeck.store.run_facts import CALLS_PER_RUN
@@ -42,26 +42,28 @@ class NewFlowRun:
     interpreter: str | None = None
     pid: int | None = None
     pid_token: str | None = None
-    incarnation: int = field(default=0)
+    incarnation: int = 0
+
+
+_PLAIN_COLUMNS: Final = tuple(field.name for field in fields(NewFlowRun) if field.name not in {"state", "at", "tags"})
 
 
 def insert(connection: Connection, new: NewFlowRun) -> int:
     """Make a flow run in its first state; return its key."""
-    started = new.at if new.state.type is StateType.RUNNING else None
-    cursor = connection.execute(
-        """INSERT INTO flow_run(id, name, flow_name, entrypoint, working_dir, source_file, function,
-               state_type, state_name, state_message, attempt, incarnation, seq, created_at, scheduled_at, started_at, state_at, parent_key,
-               parent_task_run_id, parent_attempt, root_run_id, origin_run_id, dedup_key, triggered_by, tags,
-               parameters, environment, interpreter, pid, pid_token)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        (
-            new.id, new.name, new.flow_name, new.entrypoint, new.working_dir, new.source_file, new.function,
-            new.state.type, new.state.name, new.state.message, new.incarnation, new.at, new.scheduled_at, started, new.at, new.parent_key,
-            new.parent_task_run_id, new.parent_attempt, new.root_run_id, new.origin_run_id, new.dedup_key,
-            new.triggered_by, json.dumps(new.tags), new.parameters, new.environment, new.interpreter, new.pid,
-            new.pid_token,
-        ),
-    )  # fmt: skip
+    columns: dict[str, Any] = {name: getattr(new, name) for name in _PLAIN_COLUMNS}
+    columns |= {
+        "state_type": new.state.type,
+        "state_name": new.state.name,
+        "state_message": new.state.message,
+        "state_at": new.at,
+        "created_at": new.at,
+        "started_at": new.at if new.state.type is StateType.RUNNING else None,
+        "attempt": 1,
+        "seq": 1,
+        "tags": json.dumps(new.tags),
+    }
+    names = ", ".join(columns)
+    cursor = connection.execute(f"INSERT INTO flow_run({names}) VALUES ({marks(columns)})", [*columns.values()])
     key = cursor.lastrowid
     assert key is not None
     return key
@@ -145,9 +147,7 @@ def add_log_counts(connection: Connection, key: int, warnings: int, errors: int)
 
 def set_log_counts(connection: Connection, key: int, warnings: int, errors: int) -> None:
     """Replace the counts, after the log was counted: its writer died before it could report."""
-    connection.execute(
-        "UPDATE flow_run_count SET warnings = ?, errors = ? WHERE flow_run = ?", (warnings, errors, key)
-    )
+    connection.execute("UPDATE flow_run_count SET warnings = ?, errors = ? WHERE flow_run = ?", (warnings, errors, key))
 
 
 def claim(connection: Connection, at: int) -> tuple[int, str, int] | None:
@@ -195,4 +195,5 @@ def delete(connection: Connection, keys: Sequence[int]) -> None:
 
 
 def marks(values: Collection[Any]) -> str:
+    """Return a question mark for each value, for an SQL list."""
     return ", ".join("?" * len(values))

@@ -18,7 +18,7 @@ from flowdeck.rules.clock import EPOCH
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.rules.terminal_text import inert, literal_pattern
 from flowdeck.store.log_format import HEAD_START, ParsedRecord, line_text, parse_line, parse_records
-from flowdeck.store.records import LogLine, LogRecord
+from flowdeck.store.log_lines import LogLine, LogRecord
 
 _BLOCK_BYTES: Final = 64 * 1024  # an index entry each
 _READ_BYTES: Final = 1 << 20  # a multiple of the block

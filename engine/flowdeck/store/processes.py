@@ -31,7 +31,7 @@ def token(pid: int) -> str | None:
 
 
 def _portable_token(pid: int) -> str | None:
-    import psutil  # macOS only: importing it costs 20 ms
+    import psutil  # noqa: PLC0415 - macOS only: importing it costs 20 ms
 
     try:
         process = psutil.Process(pid)

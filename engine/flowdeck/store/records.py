@@ -11,10 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from flowdeck.rules.states import NOT_READY, TERMINAL, StateType
-from flowdeck.store.log_lines import LogLine as LogLine
-from flowdeck.store.log_lines import LogRecord as LogRecord
-from flowdeck.store.run_facts import CALLS_PER_RUN as CALLS_PER_RUN
-from flowdeck.store.run_facts import RunError as RunError
+from flowdeck.store.run_facts import RunError
+
 
 @dataclass(frozen=True, slots=True)
 class TaskCounts:

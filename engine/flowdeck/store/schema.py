@@ -48,7 +48,8 @@ def create_flow_runs(db: sqlite_utils.Database) -> None:
             "source_file": text, "function": text,
             "state_type": text, "state_name": text, "state_message": text,
             "attempt": number, "incarnation": number, "seq": number,
-            "created_at": number, "scheduled_at": number, "started_at": number, "ended_at": number, "state_at": number,
+            "created_at": number, "scheduled_at": number, "started_at": number, "ended_at": number,
+            "state_at": number,
             "parent_key": number, "parent_task_run_id": number, "parent_attempt": number, "root_run_id": text,
             "origin_run_id": text, "deployment_id": text, "dedup_key": text,
             "triggered_by": text, "tags": text, "parameters": text, "environment": text,
@@ -140,8 +141,8 @@ def create_change_feed(db: sqlite_utils.Database) -> None:
             )
 
 
-_RUN_STATE = """INSERT INTO state VALUES
-    (new.key, 0, new.seq, new.attempt, new.incarnation, new.state_type, new.state_name, new.state_message, new.state_at)"""
+_RUN_STATE = """INSERT INTO state VALUES (new.key, 0, new.seq, new.attempt, new.incarnation,
+    new.state_type, new.state_name, new.state_message, new.state_at)"""
 _TASK_STATE = """INSERT INTO state VALUES (new.flow_run, new.id, new.seq, new.attempt, new.incarnation,
     new.state_type, new.state_name, new.state_message, new.state_at)"""
 

@@ -51,7 +51,7 @@ def load(home: Home) -> Settings:
 
 
 def _from_file(settings: Settings, home: Home) -> Settings:
-    import tomllib  # only when there is such a file: start-up time of every script
+    import tomllib  # noqa: PLC0415 - only when there is such a file: start-up time of every script
 
     text = home.config.read_text(encoding="utf-8", errors="replace")
     try:

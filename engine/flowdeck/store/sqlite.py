@@ -8,18 +8,20 @@ with such a version flowdeck checkpoints by hand, see `Database`.
 from __future__ import annotations
 
 import sqlite3 as _standard
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-try:
-    import pysqlite3.dbapi2 as _chosen  # pyright: ignore[reportMissingTypeStubs]
-except ImportError:
-    _chosen = _standard
+if TYPE_CHECKING:
+    _chosen = _standard  # the same interface; only the standard module carries types
+else:
+    try:
+        import pysqlite3.dbapi2 as _chosen
+    except ImportError:
+        _chosen = _standard
 
-MODULE: Final[str] = "pysqlite3" if _chosen is not _standard else "sqlite3"
+MODULE: Final[str] = _chosen.__name__.partition(".")[0]
 VERSION: Final[tuple[int, ...]] = tuple(_chosen.sqlite_version_info)
 WAL_RESET_FIXED: Final[bool] = VERSION >= (3, 51, 3)
 
-# The two modules have the same interface; the standard one carries the type stubs.
 Connection = _standard.Connection
 connect = _chosen.connect
 OperationalError: type[Exception] = _chosen.OperationalError

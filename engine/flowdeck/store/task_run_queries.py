@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from flowdeck.rules.clock import to_datetime
@@ -13,11 +13,31 @@ from flowdeck.store.records import CallLine, TaskCounts, TaskRun
 from flowdeck.store.run_facts import CALLS_PER_RUN, error_from_json
 from flowdeck.store.sqlite import Connection
 
-_COLUMNS: Final = (
-    "t.id, t.flow_run, f.id, t.name, t.task_name, t.call_index, t.flow_attempt, t.group_number, t.parent_id, "
-    "t.state_type, t.state_name, t.state_message, t.attempt, t.from_cache, t.reused, t.worker, t.created_at, "
-    "t.started_at, t.ended_at, t.upstream, t.result_preview, t.error, t.tags"
-)
+_FIELDS: Final[dict[str, tuple[str, Callable[[Any], Any] | None]]] = {
+    **{
+        name: (f"t.{name}", None)
+        for name in (
+            "id", "task_name", "flow_attempt", "parent_id", "state_name", "state_message", "attempt", "worker",
+            "result_preview",
+        )
+    },
+    **{name: (f"t.{name}", moment) for name in ("started_at", "ended_at")},
+    "flow_run_key": ("t.flow_run", None),
+    "flow_run_id": ("f.id", None),
+    "name": ("coalesce(t.name, t.task_name || '-' || t.call_index)", None),
+    "index": ("t.call_index", None),
+    "group": ("t.group_number", None),
+    "state_type": ("t.state_type", StateType),
+    "from_cache": ("t.from_cache", bool),
+    "reused": ("t.reused", bool),
+    "created_at": ("t.created_at", to_datetime),
+    "upstream_ids": ("t.upstream", lambda text: tuple(json.loads(text)) if text else ()),
+    "tags": ("t.tags", lambda text: tuple(json.loads(text)) if text else ()),
+    "error": ("t.error", error_from_json),
+}  # fmt: skip
+"""Field of the record -> (SQL expression, what turns the stored value into the field's; None to take it as it is)."""
+_COLUMNS: Final = ", ".join(expression for expression, _ in _FIELDS.values())
+_CONVERTERS: Final = [(name, convert) for name, (_, convert) in _FIELDS.items()]
 
 
 def of_flow_run(
@@ -50,7 +70,8 @@ def call_lines(connection: Connection, flow_run_key: int) -> list[CallLine]:
     """Return what a tree shows below a run: its calls of the current attempt, each `.map()` as one line."""
     first = flow_run_key * CALLS_PER_RUN
     rows = connection.execute(
-        """SELECT min(t.id), t.group_number, t.task_name, t.name, t.call_index, count(*),
+        """SELECT min(t.id), t.group_number, t.task_name,
+               coalesce(t.name, t.task_name || '-' || t.call_index), count(*),
                sum(t.state_type = 'COMPLETED'), sum(t.state_type IN ('FAILED', 'CRASHED')),
                sum(t.state_type = 'RUNNING'), sum(t.ended_at IS NULL), t.state_type, t.state_name, t.state_message,
                min(t.started_at), max(t.ended_at), max(t.attempt)
@@ -63,19 +84,23 @@ def call_lines(connection: Connection, flow_run_key: int) -> list[CallLine]:
 
 
 def _line(flow_run_key: int, row: Sequence[Any]) -> CallLine:
-    (
-        first_id, group, task_name, name, index, total, completed, failed, running, unfinished,
-        state_type, state_name, message, started_at, ended_at, attempt,
-    ) = row  # fmt: skip
+    first_id, group, task_name, name, total, completed, failed, running, unfinished, *state, start, end, attempt = row
     counts = TaskCounts(total, completed, failed, running)
-    if group is not None:
-        state_type, state_name, message = _group_state(counts, unfinished)
-        name = f"{task_name} ×{total}"
+    state_type, state_name, message = state if group is None else _group_state(counts, unfinished)
     return CallLine(
-        flow_run_key=flow_run_key, task_name=task_name, name=name or f"{task_name}-{index}", first_id=first_id,
-        group=group, counts=counts, state_type=StateType(state_type), state_name=state_name, state_message=message,
-        started_at=moment(started_at), ended_at=None if unfinished else moment(ended_at), attempt=attempt,
-    )  # fmt: skip
+        flow_run_key=flow_run_key,
+        task_name=task_name,
+        name=name if group is None else f"{task_name} ×{total}",
+        first_id=first_id,
+        group=group,
+        counts=counts,
+        state_type=StateType(state_type),
+        state_name=state_name,
+        state_message=message,
+        started_at=moment(start),
+        ended_at=None if unfinished else moment(end),
+        attempt=attempt,
+    )
 
 
 def _group_state(counts: TaskCounts, unfinished: int) -> tuple[str, str, str | None]:
@@ -90,17 +115,5 @@ def _group_state(counts: TaskCounts, unfinished: int) -> tuple[str, str, str | N
 
 
 def _record(row: Sequence[Any]) -> TaskRun:
-    (
-        task_run_id, flow_run_key, flow_run_id, name, task_name, index, flow_attempt, group, parent_id,
-        state_type, state_name, state_message, attempt, from_cache, reused, worker, created_at,
-        started_at, ended_at, upstream, preview, error, tags,
-    ) = row  # fmt: skip
-    return TaskRun(
-        id=task_run_id, flow_run_key=flow_run_key, flow_run_id=flow_run_id, name=name or f"{task_name}-{index}",
-        task_name=task_name, tags=tuple(json.loads(tags)) if tags else (), index=index, flow_attempt=flow_attempt, group=group, parent_id=parent_id,
-        state_type=StateType(state_type), state_name=state_name, state_message=state_message, attempt=attempt,
-        from_cache=bool(from_cache), reused=bool(reused), worker=worker, created_at=to_datetime(created_at),
-        started_at=moment(started_at), ended_at=moment(ended_at),
-        upstream_ids=tuple(json.loads(upstream)) if upstream else (), result_preview=preview,
-        error=error_from_json(error),
-    )  # fmt: skip
+    values = zip(_CONVERTERS, row, strict=True)
+    return TaskRun(**{name: value if convert is None else convert(value) for (name, convert), value in values})

@@ -1,0 +1,56 @@
+"""Where output goes: documents and tables to stdout, notes to stderr, and nothing of others raw to a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from flowdeck.rules.terminal_text import inert
+
+
+def note(sentence: str) -> None:
+    """Say something to the user beside the output: one line on stderr."""
+    _write(sys.stderr, f"flowdeck: {inert(sentence)}\n")
+    sys.stderr.flush()
+
+
+def lines(texts: Iterable[str], stream: TextIO | None = None) -> None:
+    """Write lines that are fit for a terminal; None is stdout."""
+    _write(stream or sys.stdout, "".join(f"{text}\n" for text in texts))
+
+
+def document(value: Any) -> None:
+    """Write one JSON document to stdout, in UTF-8 whatever the terminal's encoding; indented for a terminal."""
+    _write_json(value, indent=2 if sys.stdout.isatty() else None)
+
+
+def json_line(value: Any) -> None:
+    """Write a JSON object as one line, for streams of them."""
+    _write_json(value, indent=None)
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Return the columns of the terminal behind a stream; None when there is none: nothing is cut then."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):  # no terminal, no descriptor, closed
+        return None
+
+
+def _write_json(value: Any, indent: int | None) -> None:
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    sys.stdout.flush()
+    # A lone surrogate, which UTF-8 cannot hold, becomes `\udc80`: in JSON that is its escape.
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -1,0 +1,377 @@
+"""Records as people read them: aligned tables, local time, a sign and a word for each state. Pure but for the clock.
+
+Every text that came from a user's code is made inert before it stands here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TextIO
+from unicodedata import combining, east_asian_width
+
+from flowdeck.rules.ids import short_id
+from flowdeck.rules.states import NOT_READY, StateType
+from flowdeck.rules.terminal_text import inert, inert_line
+
+if TYPE_CHECKING:
+    from flowdeck.deck import EngineStatus, FlowEntry, FlowRun, RunError, TaskRun
+
+_S = StateType
+
+SIGNS: Final[Mapping[StateType, str]] = {
+    _S.SCHEDULED: "◷", _S.PENDING: "◌", _S.RUNNING: "●", _S.PAUSED: "‖", _S.CANCELLING: "□", _S.COMPLETED: "✓",
+    _S.FAILED: "✗", _S.CANCELLED: "■", _S.CRASHED: "▲",
+}  # fmt: skip
+ASCII_SIGNS: Final[Mapping[StateType, str]] = {
+    _S.SCHEDULED: "@", _S.PENDING: ".", _S.RUNNING: ">", _S.PAUSED: "=", _S.CANCELLING: "o", _S.COMPLETED: "+",
+    _S.FAILED: "x", _S.CANCELLED: "#", _S.CRASHED: "!",
+}  # fmt: skip
+REFINED_SIGNS: Final = {"AwaitingRetry": ("↻", "~"), NOT_READY: ("–", "-")}
+"""State name -> its sign, and that of terminals without Unicode."""
+
+_COLOURS: Final[Mapping[StateType, str]] = {
+    _S.RUNNING: "36", _S.PAUSED: "33", _S.CANCELLING: "33", _S.COMPLETED: "32", _S.FAILED: "31", _S.CANCELLED: "33",
+    _S.CRASHED: "31",
+}  # fmt: skip
+_BOLD: Final = "1"
+_GAP: Final = "  "
+_UNKNOWN: Final = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text in a table, already inert, with the number of its colour in ANSI; none when empty."""
+
+    text: str
+    colour: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What can be written on: whether it takes colour and Unicode, how wide it is, what time it is there."""
+
+    now: datetime
+    colours: bool = False
+    unicode: bool = True
+    width: int | None = None
+    """Columns; None when nothing is to be cut."""
+
+
+def paper_for(stream: TextIO, environment: Mapping[str, str], width: int | None, now: datetime) -> Paper:
+    """Look at a stream: colour only for a terminal that takes it, where NO_COLOR does not forbid it."""
+    terminal = environment.get("TERM", "")
+    colours = stream.isatty() and not environment.get("NO_COLOR") and terminal != "dumb"
+    is_utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
+    return Paper(now, colours=colours, unicode=is_utf8 and terminal != "linux", width=width)
+
+
+def flow_runs(runs: Iterable[tuple[FlowRun, str | None]], paper: Paper) -> list[str]:
+    """List runs, each with the reason why it waits."""
+    header = ("RUN", "STATE", "FLOW", "NAME", "STARTED", "TOOK", "TASKS", "")
+    rows = [
+        (
+            short_id(run.id),
+            state(run.state_type, run.state_name, paper),
+            inert_line(run.flow_name),
+            inert_line(run.name),
+            clock(run.started_at, paper),
+            duration(run.duration_seconds(paper.now)),
+            f"{run.task_counts.completed}/{run.task_counts.total}" if run.task_counts.total else "",
+            run_note(run, reason),
+        )
+        for run, reason in runs
+    ]
+    return table(header, rows, paper)
+
+
+def flow_run(
+    run: FlowRun, reason: str | None, calls: Sequence[TaskRun], subflows: Sequence[FlowRun], paper: Paper
+) -> list[str]:
+    """Show one run with all that belongs to it."""
+    counts = run.task_counts
+    lines = fields(
+        {
+            "Run": inert_line(run.name),
+            "Id": run.id,
+            "Flow": inert_line(run.flow_name),
+            "State": state(run.state_type, run.state_name, paper),
+            "Message": inert_line(run.state_message or ""),
+            "Waiting": reason or "",
+            "Attempt": str(run.attempt),
+            "Created": moment(run.created_at),
+            "Scheduled": moment(run.scheduled_at),
+            "Started": moment(run.started_at),
+            "Ended": moment(run.ended_at),
+            "Took": duration(run.duration_seconds(paper.now)),
+            "Triggered by": run.triggered_by,
+            "Parent run": run.parent_run_id or "",
+            "Tags": inert_line(", ".join(run.tags)),
+            "Entrypoint": inert_line(run.entrypoint or ""),
+            "Working dir": inert_line(run.working_dir),
+            "Interpreter": inert_line(run.interpreter or ""),
+            "Process": "" if run.pid is None else str(run.pid),
+            "Exit code": "" if run.exit_code is None else str(run.exit_code),
+            "Signal": "" if run.signal is None else str(run.signal),
+            "Tasks": f"{counts.completed} of {counts.total} completed" if counts.total else "",
+            "Log": f"{run.error_count} errors, {run.warning_count} warnings",
+        },
+        paper,
+    )
+    lines += section("Parameters", [f"{inert_line(name)} = {_value(value)}" for name, value in run.parameters.items()])
+    lines += section("Task runs", task_runs(calls, paper) if calls else [])
+    lines += section("Subflow runs", flow_runs([(subflow, None) for subflow in subflows], paper) if subflows else [])
+    return lines + problem(run.error)
+
+
+def task_runs(calls: Iterable[TaskRun], paper: Paper) -> list[str]:
+    """List task runs."""
+    rows = [
+        (
+            str(call.id),
+            state(call.state_type, call.state_name, paper),
+            inert_line(call.name),
+            str(call.attempt),
+            clock(call.started_at, paper),
+            duration(call.duration_seconds(paper.now)),
+            _task_note(call),
+        )
+        for call in calls
+    ]
+    return table(("TASK RUN", "STATE", "NAME", "ATTEMPT", "STARTED", "TOOK", ""), rows, paper)
+
+
+def task_run(call: TaskRun, paper: Paper) -> list[str]:
+    """Show one task run."""
+    lines = fields(
+        {
+            "Task run": inert_line(call.name),
+            "Id": str(call.id),
+            "Task": inert_line(call.task_name),
+            "Flow run": call.flow_run_id,
+            "State": state(call.state_type, call.state_name, paper),
+            "Message": inert_line(call.state_message or ""),
+            "Attempt": str(call.attempt),
+            "Started": moment(call.started_at),
+            "Ended": moment(call.ended_at),
+            "Took": duration(call.duration_seconds(paper.now)),
+            "Worker": inert_line(call.worker or ""),
+            "Tags": inert_line(", ".join(call.tags)),
+            "Waits for": ", ".join(str(upstream) for upstream in call.upstream_ids),
+            "Result": inert_line(call.result_preview or ""),
+        },
+        paper,
+    )
+    return lines + problem(call.error)
+
+
+def flows(entries: Sequence[FlowEntry], paper: Paper) -> list[str]:
+    """List flows, and the files that could not be imported."""
+    several = len({entry.folder for entry in entries}) > 1
+    rows: list[tuple[Cell | str, ...]] = []
+    for entry in entries:
+        file = f"{entry.folder}/{entry.entrypoint}" if several else entry.entrypoint
+        last = Cell("") if entry.last_run_state is None else _last_run(entry.last_run_state, paper)
+        broken = entry.status != "ok"
+        about = f"cannot be imported: {_error_line(entry.error)}" if broken else (entry.description or "")
+        name = inert_line(entry.name) if entry.name else _UNKNOWN
+        rows.append((name, inert_line(file), last, Cell(_one_line(about), _COLOURS[_S.FAILED] if broken else "")))
+    return table(("FLOW", "FILE", "LAST RUN", ""), rows, paper)
+
+
+def flow(entry: FlowEntry, paper: Paper) -> list[str]:
+    """Show one flow with its parameters."""
+    lines = fields(
+        {
+            "Flow": inert_line(entry.name or _UNKNOWN),
+            "Entrypoint": inert_line(entry.entrypoint),
+            "Folder": inert_line(entry.folder),
+            "Line": str(entry.line or ""),
+            "Status": Cell("ok") if entry.status == "ok" else Cell("cannot be imported", _COLOURS[_S.FAILED]),
+            "About": _one_line(entry.description or ""),
+            "Last run": Cell("") if entry.last_run_state is None else _last_run(entry.last_run_state, paper),
+            "Last run id": entry.last_run_id or "",
+        },
+        paper,
+    )
+    schema = entry.parameter_schema or {}
+    required = set(schema.get("required", ()))
+    rows = [
+        (
+            inert_line(name),
+            inert_line(str(prop.get("format") or prop.get("type") or "any")),
+            "required" if name in required else _value(prop.get("default")),
+            _one_line(str(prop.get("description") or "")),
+        )
+        for name, prop in schema.get("properties", {}).items()
+    ]
+    lines += section("Parameters", table(("NAME", "TYPE", "DEFAULT", ""), rows, paper) if rows else [])
+    return lines + problem(entry.error)
+
+
+def engine(status: EngineStatus, paper: Paper) -> list[str]:
+    """Show what is known of the engine."""
+    running = Cell("running", _COLOURS[_S.COMPLETED]) if status.running else Cell("not running")
+    folders = [inert_line(folder) for folder in status.folders]
+    shown = {
+        "Engine": running,
+        "Process": "" if status.pid is None else str(status.pid),
+        "Started": moment(status.started_at),
+        "Version": status.version or "",
+    }
+    return fields(shown, paper) + section("Watched folders", folders or ["none; `flowdeck server start FOLDER` adds one"])
+
+
+# -- parts -------------------------------------------------------------------------------------------------------------
+
+
+def state(state_type: StateType, state_name: str, paper: Paper) -> Cell:
+    """Write a state: its sign and its name."""
+    return Cell(f"{state_sign(state_type, state_name, paper.unicode)} {inert_line(state_name)}", _colour(state_type))
+
+
+def state_sign(state_type: StateType, state_name: str, unicode: bool) -> str:
+    """Return the sign of a state, the same as on the screen."""
+    if refined := REFINED_SIGNS.get(state_name):
+        return refined[0 if unicode else 1]
+    return (SIGNS if unicode else ASCII_SIGNS)[state_type]
+
+
+def run_note(run: FlowRun, reason: str | None) -> str:
+    """Say of a run what is worth a look: why it waits, what it failed of, or its message."""
+    if reason:
+        return reason
+    if run.error is not None and run.is_final:
+        return _error_line(run.error)
+    return _one_line(run.state_message or "")
+
+
+def duration(seconds: float | None) -> str:
+    """Write a duration in a few characters; empty when unknown."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.2f}s"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours:02d}h"
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"
+
+
+def clock(at: datetime | None, paper: Paper) -> str:
+    """Write a moment in local time: the time if it was today, else the day too; empty when unknown."""
+    if at is None:
+        return ""
+    local = at.astimezone()
+    return local.strftime("%H:%M:%S" if local.date() == paper.now.astimezone().date() else "%Y-%m-%d %H:%M")
+
+
+def moment(at: datetime | None) -> str:
+    """Write a moment in local time, in full; empty when unknown."""
+    return "" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def problem(error: RunError | None) -> list[str]:
+    """Show why something failed, its traceback as Python writes it."""
+    if error is None:
+        return []
+    text = inert(error.traceback or f"{error.type}: {error.message}")
+    return section("Error", text.split("\n"))
+
+
+def section(title: str, lines: Sequence[str]) -> list[str]:
+    """Put a title above lines; nothing when there are none."""
+    return ["", f"{title}:", *(f"  {line}".rstrip() for line in lines)] if lines else []
+
+
+def fields(values: Mapping[str, Cell | str], paper: Paper) -> list[str]:
+    """Write what is known, one name and value a line; what is empty is left out."""
+    cells = {name: _cell(value) for name, value in values.items()}
+    width = max(len(name) for name in values)
+    return [f"{name:<{width}}{_GAP}{_painted(cell, paper)}" for name, cell in cells.items() if cell.text]
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Cell | str]], paper: Paper) -> list[str]:
+    """Align rows below a header; the last column takes what room is left and is cut where the terminal ends."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    heads = [Cell(name, _BOLD) for name in header]
+    widths = [max(cell_width(row[column].text) for row in [heads, *cells]) for column in range(len(header))]
+    return [_row(row, widths, paper) for row in [heads, *cells]]
+
+
+def cell_width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def _row(row: Sequence[Cell], widths: Sequence[int], paper: Paper) -> str:
+    parts = [
+        _painted(cell, paper) + " " * (width - cell_width(cell.text))
+        for cell, width in zip(row[:-1], widths[:-1], strict=True)
+    ]
+    last = row[-1]
+    if paper.width is not None:
+        room = paper.width - sum(widths[:-1]) - len(_GAP) * len(parts)
+        last = Cell(_cut(last.text, max(room, 12), paper), last.colour)
+    return _GAP.join([*parts, _painted(last, paper)]).rstrip()
+
+
+def _cut(text: str, width: int, paper: Paper) -> str:
+    if cell_width(text) <= width:
+        return text
+    end = "…" if paper.unicode else "~"
+    kept = text[: width - 1]
+    while cell_width(kept) > width - 1:
+        kept = kept[:-1]
+    return kept + end
+
+
+def _cell(value: Cell | str) -> Cell:
+    return Cell(value) if isinstance(value, str) else value
+
+
+def _painted(cell: Cell, paper: Paper) -> str:
+    return f"\x1b[{cell.colour}m{cell.text}\x1b[0m" if paper.colours and cell.colour and cell.text else cell.text
+
+
+def _colour(state_type: StateType) -> str:
+    return _COLOURS.get(state_type, "")
+
+
+def _last_run(state_type: StateType, paper: Paper) -> Cell:
+    return state(state_type, state_type.capitalize(), paper)
+
+
+def _task_note(call: TaskRun) -> str:
+    if call.error is not None:
+        return _error_line(call.error)
+    return _one_line(call.state_message or call.result_preview or "")
+
+
+def _error_line(error: RunError | None) -> str:
+    if error is None:
+        return ""
+    place = ""
+    if error.file:
+        place = f" ({error.file.rpartition('/')[2]}:{error.line})" if error.line else f" ({error.file.rpartition('/')[2]})"
+    return inert_line(f"{error.type}: {_first_line(error.message)}{place}")
+
+
+def _one_line(text: str) -> str:
+    return inert_line(" ".join(text.split()))
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
+
+
+def _value(value: Any) -> str:
+    return inert_line(json.dumps(value, ensure_ascii=False))

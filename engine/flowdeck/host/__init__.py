@@ -1,0 +1,1 @@
+"""What stands between an engine and user code: the run host and the flow process."""

@@ -1,0 +1,101 @@
+"""The process in which a claimed run's user code runs: `python -P -m flowdeck.host.flow_process KEY INCARNATION`.
+
+It waits for its host's word, so that the store knows its pid before any code of the user has run; then it takes the
+looks of a script (`sys.path[0]`, `sys.argv`), imports the file and runs the flow. It ends with 0 if the run Completed.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from flowdeck.execution.flow_starts import shared_database
+from flowdeck.flows import Flow
+from flowdeck.host.loading import LoadError, find_flow
+from flowdeck.host.spawning import GO
+from flowdeck.rules.clock import SYSTEM_CLOCK
+from flowdeck.rules.exceptions import CancelledRun, FlowdeckError, NotFoundError, RefusedError
+from flowdeck.rules.states import named
+from flowdeck.store import flow_runs
+from flowdeck.store.database import Database
+from flowdeck.store.flow_runs import error_to_json
+from flowdeck.store.log_writer import LogWriter
+from flowdeck.store.records import FlowRun, RunError
+
+_ERROR = 40
+
+
+def main() -> int:
+    """Run the flow run that the command line names; return the exit code."""
+    key, incarnation = int(sys.argv[1]), int(sys.argv[2])
+    if not _wait_for_go():
+        return 1
+    _show_lines_at_once()
+    database = shared_database()
+    found = flow_runs.by_keys(database.reader(), [key])
+    if not found:
+        raise NotFoundError("The run was deleted before it began.")
+    flow = _flow_of(database, found[0], incarnation)
+    if flow is None:
+        return 1
+    try:
+        return 0 if flow.run_claimed(database, key, incarnation).is_completed() else 1
+    except (CancelledRun, RefusedError):
+        return 1  # cancelled before it began, or another process has it: the row says so already
+
+
+def _wait_for_go() -> bool:
+    """Wait for the host's word; then stdin is what it is for every background process, empty."""
+    permitted = os.read(0, len(GO)) == GO
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return permitted
+
+
+def _show_lines_at_once() -> None:
+    """Let lines reach the log as they are written: to a pipe Python would hand over only whole blocks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def _flow_of(database: Database, run: FlowRun, incarnation: int) -> Flow[..., Any] | None:
+    """Import the flow; None when it cannot be, which is the run's failure then."""
+    if run.source_file is None or run.function is None:
+        raise RefusedError(f"Run '{run.name}' has no file to start from: its flow was defined interactively.")
+    sys.argv = [run.source_file]
+    try:
+        return find_flow(Path(run.source_file), run.function)
+    except LoadError as error:
+        _fail(database, run, incarnation, str(error), error.error)
+    except NotFoundError as error:
+        message = str(error)
+        _fail(database, run, incarnation, message, RunError("NotFoundError", message, "", run.source_file))
+    return None
+
+
+def _fail(database: Database, run: FlowRun, incarnation: int, message: str, error: RunError) -> None:
+    at = SYSTEM_CLOCK.now_microseconds()
+    log = LogWriter(database.home.log_file(run.id), max_bytes=database.settings.log_max_bytes)
+    log.append(at, _ERROR, "engine", None, None, f"{message}\n{error.traceback}" if error.traceback else message)
+    warnings, errors = log.take_counts()
+    state = named("Failed", message)
+
+    def record(connection: Any) -> None:
+        flow_runs.set_state(
+            connection, run.key, state, at, incarnation=incarnation, columns={"error": error_to_json(error)}
+        )
+        flow_runs.add_log_counts(connection, run.key, warnings, errors)
+
+    database.write(record)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except FlowdeckError as problem:
+        sys.exit(str(problem))  # to stderr, and so into the run's log

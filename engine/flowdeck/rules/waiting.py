@@ -1,0 +1,85 @@
+"""Why a run that is not moving does not move, in words, and what would move it. Pure: it is told what there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Final
+
+from flowdeck.rules.states import StateType
+
+START_AN_ENGINE: Final = "open the TUI or `flowdeck server start`"
+AWAITING_RETRY: Final = "AwaitingRetry"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known around a run when it is looked at.
+
+    Attributes:
+        now: aware.
+        engine_running: an engine serves the home.
+        process_alive: the process that is recorded for the run is there; None when none is recorded, or unknown.
+        run_limit: how many runs the engine starts at once; None when unknown.
+        runs_started: how many it has started that are not over.
+    """
+
+    now: datetime
+    engine_running: bool
+    process_alive: bool | None = None
+    run_limit: int | None = None
+    runs_started: int = 0
+
+
+def waiting_reason(
+    state_type: StateType,
+    state_name: str,
+    scheduled_at: datetime | None,
+    around: Surroundings,
+    zone: tzinfo | None = None,
+) -> str | None:
+    """Say why a run does not move; None when it does, or is over.
+
+    Args:
+        state_type: of the run.
+        state_name: of the run.
+        scheduled_at: when it shall start; None when nothing was said.
+        around: what is known beside the run.
+        zone: time zone of the reader; None for that of the machine.
+    """
+    if state_type is StateType.SCHEDULED:
+        return _scheduled(state_name, scheduled_at, around, zone)
+    if state_type is StateType.PAUSED:
+        return "it is paused"
+    if state_type not in (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING):
+        return None
+    if around.process_alive is False:
+        return _gone(around)
+    if state_type is StateType.PENDING:
+        return "its process is being started"
+    return "its process has been asked to stop" if state_type is StateType.CANCELLING else None
+
+
+def _scheduled(state_name: str, scheduled_at: datetime | None, around: Surroundings, zone: tzinfo | None) -> str:
+    if state_name == AWAITING_RETRY:
+        # It waits inside of its own process, which needs no engine to go on.
+        return _gone(around) if around.process_alive is False else "waits for its next attempt"
+    if scheduled_at is not None and scheduled_at > around.now:
+        when = f"starts at {_moment(scheduled_at, around.now, zone)}"
+        return when if around.engine_running else f"{when}, if an engine runs then: {START_AN_ENGINE}"
+    if not around.engine_running:
+        return f"no engine runs for this home: {START_AN_ENGINE}"
+    if around.run_limit is not None and around.runs_started >= around.run_limit:
+        return f"the engine runs its limit of {around.run_limit} runs"
+    return "the engine is about to start it"
+
+
+def _gone(around: Surroundings) -> str:
+    if around.engine_running:
+        return "its process is gone; the engine is about to note that"
+    return f"its process is gone, and no engine runs to note that: {START_AN_ENGINE}"
+
+
+def _moment(moment: datetime, now: datetime, zone: tzinfo | None) -> str:
+    local, today = moment.astimezone(zone), now.astimezone(zone)
+    return local.strftime("%H:%M:%S" if local.date() == today.date() else "%Y-%m-%d %H:%M:%S")

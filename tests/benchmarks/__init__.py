@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench`. Scripts, not tests: they assert nothing, they print figures with their floors."""
