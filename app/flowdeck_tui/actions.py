@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 
 class Context(StrEnum):
@@ -118,6 +118,8 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("log.previous", ("N",), "Previous", "Previous match of the search.", (_C.LOG,)),
     Action("log.follow", ("f",), "Follow", "Stay at the end of the log, or stop doing so.", (_C.LOG, _C.RUNS)),
     Action("log.time", ("t",), "Time", "Change how the log shows times.", (_C.LOG,)),
+    Action("log.right", ("right",), "Right", "Show what long lines go on with.", (_C.LOG,)),
+    Action("log.left", ("left",), "Left", "Back towards the start of long lines.", (_C.LOG,)),
     Action(
         "run.delete",
         ("D",),
@@ -126,8 +128,20 @@ ACTIONS: Final[tuple[Action, ...]] = (
         (_C.RUNS,),
         cli="flowdeck flow-run delete {run}",
     ),
-    Action("view.zoom", ("z",), "Zoom", "Give the whole screen to what has the focus, or share it again.", (_C.RUNS, _C.LOG)),
-    Action("view.back", ("escape", "h"), "Back", "One step back: the log, the filter, the open run.", (_C.RUNS, _C.FLOWS, _C.LOG, _C.TEXT)),
+    Action(
+        "view.zoom",
+        ("z",),
+        "Zoom",
+        "Give the whole screen to what has the focus, or share it again.",
+        (_C.RUNS,),
+    ),
+    Action(
+        "view.back",
+        ("escape", "h"),
+        "Back",
+        "One step back: the log, the filter, the open run.",
+        (_C.RUNS, _C.FLOWS),
+    ),
     Action("tree.expand", ("right",), "Expand", "Show the task calls of the run.", (_C.RUNS,)),
     Action("tree.collapse", ("left",), "Collapse", "Hide the task calls of the run.", (_C.RUNS,)),
     # Moving.
@@ -160,14 +174,30 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("focus.next", ("tab",), "Next part", "Move the focus: list, log.", (_C.EVERYWHERE,)),
     Action("focus.previous", ("shift+tab",), "Part before", "Move the focus the other way.", (_C.EVERYWHERE,)),
     Action("screen.repaint", ("ctrl+r",), "Repaint", "Draw the screen again.", (_C.EVERYWHERE,)),
-    Action("palette.open", (":", "ctrl+p"), "Commands", "Everything that acts here, by name.", (_C.EVERYWHERE,), pinned=True),
+    Action(
+        "palette.open",
+        (":", "ctrl+p"),
+        "Commands",
+        "Everything that acts here, by name.",
+        (_C.EVERYWHERE,),
+        pinned=True,
+    ),
     Action("help.open", ("?",), "Help", "All keys; enter does what the row says.", (_C.EVERYWHERE,), pinned=True),
-    Action("app.leave", ("q",), "Quit", "Leave; runs and the engine go on without the screen.", (_C.EVERYWHERE,), pinned=True),
+    Action(
+        "app.leave",
+        ("q",),
+        "Quit",
+        "Leave; runs and the engine go on without the screen.",
+        (_C.EVERYWHERE,),
+        pinned=True,
+    ),
     Action("app.quit", ("ctrl+q",), "Quit", "Leave from anywhere, a text field too.", (_C.EVERYWHERE,), priority=True),
 )
 
 FORBIDDEN_KEYS: Final = frozenset({f"ctrl+{letter}" for letter in "abhijmsz"} | {f"f{n}" for n in range(1, 13)})
 """Keys that terminals, multiplexers and flow control keep for themselves."""
+
+_MOVING: Final = ("move.", "focus.", "tree.", "log.right", "log.left")
 
 _KEY_LABELS: Final = {
     "escape": "esc",
@@ -183,7 +213,7 @@ _KEY_LABELS: Final = {
 }
 
 
-class KeyClash(Exception):
+class KeyClashError(Exception):
     """The table of actions contradicts itself; raised when the app is imported."""
 
 
@@ -213,16 +243,16 @@ def check(actions: Sequence[Action]) -> None:
     seen: dict[str, Action] = {}
     for action in actions:
         if action.id in seen:
-            raise KeyClash(f"two actions have the id {action.id}")
+            raise KeyClashError(f"two actions have the id {action.id}")
         seen[action.id] = action
         if forbidden := FORBIDDEN_KEYS.intersection(action.keys):
-            raise KeyClash(f"{action.id} is bound to {', '.join(sorted(forbidden))}, which must stay free")
+            raise KeyClashError(f"{action.id} is bound to {', '.join(sorted(forbidden))}, which must stay free")
     for position, action in enumerate(actions):
         rivals = frozenset[Context]().union(*(_rivals(context) for context in action.contexts))
         for other in actions[position + 1 :]:
             shared = set(action.keys) & set(other.keys)
             if shared and rivals.intersection(other.contexts):
-                raise KeyClash(f"{action.id} and {other.id} both want {', '.join(sorted(shared))}")
+                raise KeyClashError(f"{action.id} and {other.id} both want {', '.join(sorted(shared))}")
 
 
 check(ACTIONS)
@@ -236,7 +266,7 @@ def in_contexts(contexts: Iterable[Context]) -> Iterator[Action]:
     return (action for action in ACTIONS if wanted.intersection(action.contexts))
 
 
-def bindings(*contexts: Context) -> list[Binding]:
+def bindings(*contexts: Context) -> list[BindingType]:
     """Make the key bindings of the widget that stands for these contexts."""
     return [
         Binding(
@@ -264,14 +294,22 @@ def reachable(chain: Sequence[Context]) -> list[Action]:
     return found
 
 
+def is_moving(action: Action) -> bool:
+    """Tell whether an action only moves about: it is shown after those that do something."""
+    return action.id.startswith(_MOVING)
+
+
+def listed(chain: Sequence[Context]) -> list[Action]:
+    """List what acts in `chain` for people: what does something first, what moves about last."""
+    return sorted(reachable(chain), key=is_moving)
+
+
 def footer(chain: Sequence[Context], most: int) -> list[Action]:
     """Choose at most `most` actions for the footer: those nearest to the focus, the pinned ones last."""
-    actions = reachable(chain)
+    actions = listed(chain)
     pinned = [action for action in actions if action.pinned]
     rest = [action for action in actions if not action.pinned]
-    is_moving = [action for action in rest if action.id.startswith(("move.", "focus."))]
-    doing = [action for action in rest if action not in is_moving]
-    return [*(doing + is_moving)[: max(0, most - len(pinned))], *pinned]
+    return [*rest[: max(0, most - len(pinned))], *pinned]
 
 
 def echo(action_id: str, **fields: str) -> str:

@@ -162,9 +162,7 @@ class CommandThread:
             except FlowdeckError as error:
                 self._post(CommandDone(command.action_id, error=error, echo=command.echo))
             else:
-                self._post(
-                    CommandDone(command.action_id, result=result, text=command.tell(result), echo=command.echo)
-                )
+                self._post(CommandDone(command.action_id, result=result, text=command.tell(result), echo=command.echo))
 
 
 def bring_engine_up(deck: Deck, folder: str, post: Callable[[Message], Any]) -> None:

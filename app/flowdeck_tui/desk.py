@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from flowdeck_tui.commands import Command
-from flowdeck_tui.present import Tone
 from flowdeck_tui.pump import Pace, Pump
 from flowdeck_tui.run_tree import Look
+from flowdeck_tui.widgets.status_area import StatusArea
 
 if TYPE_CHECKING:
     from flowdeck.deck import FlowEntry, FlowRun, LogReader
@@ -32,18 +31,14 @@ class Desk(Protocol):
         """How often the screen may change."""
         ...
 
-    def say(self, text: str, *, tone: Tone = Tone.PLAIN, echo: str = "") -> None:
-        """Show one sentence on the status line, and the command that does the same."""
+    @property
+    def has_engine(self) -> bool:
+        """Whether an engine serves the home, or is being brought up."""
         ...
 
-    def ask(self, question: str, on_yes: Callable[[], None]) -> None:
-        """Ask a yes-or-no question on the status line."""
-        ...
-
-    def prompt(
-        self, label: str, text: str, on_change: Callable[[str], None], on_end: Callable[[str | None], None]
-    ) -> None:
-        """Ask for a text on the status line."""
+    @property
+    def status(self) -> StatusArea:
+        """The line for what happened, questions and texts to type."""
         ...
 
     def submit(self, command: Command) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 
+from flowdeck.rules.states import StateType
 from flowdeck.rules.terminal_text import inert, inert_line
 from flowdeck_tui import present
 from flowdeck_tui.form_fields import fields_of
@@ -109,6 +110,8 @@ def flow_row(entry: FlowEntry, glyphs: Glyphs, now: datetime, zone: tzinfo | Non
 
 
 def _last_run(entry: FlowEntry, glyphs: Glyphs) -> Cell:
+    if is_broken(entry):
+        return Cell(f"{glyphs.states[StateType.FAILED]} import error", Tone.BAD)
     if entry.last_run_state is None:
         return Cell("not run yet", Tone.MUTED)
     name = entry.last_run_state.value.capitalize()
@@ -118,8 +121,7 @@ def _last_run(entry: FlowEntry, glyphs: Glyphs) -> Cell:
 
 def _about(entry: FlowEntry) -> Cell:
     if is_broken(entry):
-        text = present.error_text(entry.error) if entry.error else "cannot be imported"
-        return Cell(f"import error  {text}", Tone.BAD)
+        return Cell(present.error_text(entry.error) if entry.error else "", Tone.BAD)
     first_line = (entry.description or "").strip().split("\n", 1)[0]
     return Cell(inert_line(first_line), Tone.MUTED)
 

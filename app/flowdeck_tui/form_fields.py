@@ -62,7 +62,7 @@ def _field(name: str, described: Mapping[str, Any], is_required: bool) -> FormFi
     default = described.get("default")
     if "default" not in described:
         initial = ""
-    elif is_text and isinstance(default, str):
+    elif isinstance(default, str) and parse_text(described, default) == default:
         initial = default
     else:
         initial = json.dumps(default, ensure_ascii=False)
@@ -105,5 +105,5 @@ def read(schema: Mapping[str, Any], fields: Sequence[FormField], typed: Mapping[
 def _has_value(field: FormField, text: str) -> bool:
     if "default" in field.schema and text == field.initial:
         return False
-    # An emptied text field means the empty text, unless nothing ever stood there and nothing need.
-    return bool(text) or (field.is_text and (field.is_required or bool(field.initial)))
+    # Where a text stood and was taken away, the empty text is meant; elsewhere nothing was given.
+    return bool(text) or (field.is_text and bool(field.initial))

@@ -156,7 +156,7 @@ def duration_text(seconds: float | None, *, is_over: bool = True) -> str:
         return ""
     if is_over and seconds < 1:
         return f"{round(seconds * 1000)}ms"
-    if is_over and seconds < 10:  # noqa: PLR2004 - from ten seconds on, tenths say nothing
+    if is_over and seconds < 10:
         return f"{seconds:.1f}s"
     whole = int(seconds)
     if whole < _MINUTE:

@@ -83,9 +83,7 @@ class _Pending:
 class Pump:
     """Reads for the screen. Its public methods may be called from any thread and return at once."""
 
-    def __init__(
-        self, open_deck: Callable[[], Deck], folder: str, post: Callable[[Message], Any], pace: Pace
-    ) -> None:
+    def __init__(self, open_deck: Callable[[], Deck], folder: str, post: Callable[[Message], Any], pace: Pace) -> None:
         """Prepare; nothing is opened before `start`.
 
         Args:

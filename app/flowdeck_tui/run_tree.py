@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Final, TypeGuard
+from typing import TYPE_CHECKING, Final, cast
 
 from flowdeck.rules.ids import short_id
 from flowdeck.rules.terminal_text import inert_line
@@ -41,9 +41,15 @@ class _Line:
     guides: str
 
 
-def is_run(child: Child) -> TypeGuard[FlowRun]:
-    """Tell a flow run from a line of calls."""
-    return hasattr(child, "flow_name")
+def as_run(child: Child | None) -> FlowRun | None:
+    """Return a flow run as such, None for anything else."""
+    # Told by what it has: the classes themselves lie behind an import that the first paint must not wait for.
+    return cast("FlowRun", child) if hasattr(child, "flow_name") else None
+
+
+def as_call(child: Child | None) -> CallLine | None:
+    """Return a line of calls as such, None for anything else."""
+    return cast("CallLine", child) if hasattr(child, "first_id") else None
 
 
 def merge(calls: Sequence[CallLine], subflows: Sequence[FlowRun]) -> tuple[Child, ...]:
@@ -113,9 +119,8 @@ class RunTree:
     def set_children(self, key: int, children: Sequence[Child]) -> None:
         """Note what lies below a run."""
         self._children[key] = tuple(children)
-        for child in children:
-            if is_run(child):
-                self._runs[child.key] = child
+        for run in filter(None, map(as_run, children)):
+            self._runs[run.key] = run
         self._branches = None
 
     def run(self, key: int) -> FlowRun | None:
@@ -161,18 +166,16 @@ class RunTree:
     def run_of(self, key: RowKey) -> FlowRun | None:
         """Return the flow run of a row: itself, or the run that made the call."""
         record = self.record(key)
-        if record is None or is_run(record):
-            return record
-        return self._runs.get(record.flow_run_key)
+        call = as_call(record)
+        return as_run(record) if call is None else self._runs.get(call.flow_run_key)
 
     def parent_of(self, key: RowKey) -> RowKey | None:
         """Return the row above in the tree; None at the top level."""
         if key[0] == RUN and self._is_root(int(key[1])):
             return None
         record = self.record(key)
-        if record is None:
-            return None
-        parent = record.parent_key if is_run(record) else record.flow_run_key
+        run, call = as_run(record), as_call(record)
+        parent = call.flow_run_key if call is not None else run.parent_key if run is not None else None
         return None if parent is None else (RUN, parent)
 
     # -- rows by position ----------------------------------------------------------------------------------------
@@ -201,11 +204,10 @@ class RunTree:
 
     def row(self, index: int) -> Row:
         """Return the row at a position, ready to be drawn."""
-        key, record, guides = self._locate(index)
-        if is_run(record):
-            is_nested = bool(guides)
-            return run_row(record, self._look, guides=guides, is_open=record.key in self._open, is_nested=is_nested)
-        return call_row(key, record, self._look, guides)
+        _, record, guides = self._locate(index)
+        if (run := as_run(record)) is not None:
+            return run_row(run, self._look, guides=guides, is_open=run.key in self._open)
+        return call_row(cast("CallLine", record), self._look, guides)
 
     def is_any_running(self, first: int, stop: int) -> bool:
         """Tell whether a row in [first, stop) shows a time that still grows."""
@@ -245,26 +247,26 @@ class RunTree:
         for number, child in enumerate(children, 1):
             is_last = number == len(children)
             lead = guides + (glyphs.last_branch if is_last else glyphs.branch)
-            if not is_run(child):
-                lines.append(_Line((CALL, child.first_id), child, lead))
-                continue
-            lines.append(_Line((RUN, child.key), self._runs.get(child.key, child), lead))
-            if child.key in self._open:
-                lines.extend(self._lines_below(child.key, guides + ("  " if is_last else glyphs.trunk)))
+            if (call := as_call(child)) is not None:
+                lines.append(_Line((CALL, call.first_id), call, lead))
+            elif (run := as_run(child)) is not None:
+                lines.append(_Line((RUN, run.key), self._runs.get(run.key, run), lead))
+                if run.key in self._open:
+                    lines.extend(self._lines_below(run.key, guides + ("  " if is_last else glyphs.trunk)))
         return lines
 
 
 # -- records as rows ---------------------------------------------------------------------------------------------------
 
 
-def run_row(run: FlowRun, look: Look, *, guides: str = "", is_open: bool = False, is_nested: bool = False) -> Row:
+def run_row(run: FlowRun, look: Look, *, guides: str = "", is_open: bool = False) -> Row:
     """Write a flow run as a row."""
     now = look.now()
     tone = present.state_tone(run.state_type, run.state_name)
     message = present.run_message(run)
     cells = {
         "name": Cell(inert_line(run.name)),
-        "flow": Cell(f"subflow {inert_line(run.flow_name)}" if is_nested else inert_line(run.flow_name)),
+        "flow": Cell(inert_line(run.flow_name)),
         "start": Cell(present.clock_text(run.started_at or run.scheduled_at, now, look.zone), Tone.MUTED),
         "duration": Cell(present.duration_text(run.duration_seconds(now), is_over=run.is_final)),
         "tasks": Cell(present.counts_text(run.task_counts)),
@@ -277,7 +279,7 @@ def run_row(run: FlowRun, look: Look, *, guides: str = "", is_open: bool = False
     return Row((RUN, run.key), cells, guides, is_open, lead)
 
 
-def call_row(key: RowKey, call: CallLine, look: Look, guides: str) -> Row:
+def call_row(call: CallLine, look: Look, guides: str) -> Row:
     """Write a task call, or all items of a map, as a row."""
     now = look.now()
     tone = present.state_tone(call.state_type, call.state_name)
@@ -295,7 +297,13 @@ def call_row(key: RowKey, call: CallLine, look: Look, guides: str) -> Row:
         "attempt": Cell(str(call.attempt) if call.attempt > 1 else "", Tone.MUTED),
         "message": Cell(message, tone if tone is Tone.BAD else Tone.MUTED),
     }
-    return Row(key, cells, guides, None, Cell(present.state_text(call.state_type, call.state_name, look.glyphs), tone))
+    return Row(
+        (CALL, call.first_id),
+        cells,
+        guides,
+        None,
+        Cell(present.state_text(call.state_type, call.state_name, look.glyphs), tone),
+    )
 
 
 def _trouble(run: FlowRun) -> Cell:
@@ -309,4 +317,3 @@ def matches(run: FlowRun, text: str, flow_name: str | None) -> bool:
         return False
     wanted = text.lower()
     return not wanted or wanted in f"{run.name} {run.flow_name}".lower() or wanted in run.id
-

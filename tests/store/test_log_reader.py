@@ -9,8 +9,8 @@ import pytest
 
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.store.log_format import format_record
+from flowdeck.store.log_lines import LogLine
 from flowdeck.store.log_reader import LogReader
-from flowdeck.store.records import LogLine
 
 AT = 1_795_361_153_123_456
 SEED = 11

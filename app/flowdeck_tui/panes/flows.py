@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 COLUMNS: Final = (
     Column("name", "FLOW", 24, minimum=16, grows=2, cut="middle"),
     Column("file", "FILE", 22, minimum=12, grows=2, cut="middle"),
-    Column("last", "LAST RUN", 12),
+    Column("last", "LAST RUN", 14),
     Column("ended", "ENDED", 8, drop_order=2),
-    Column("about", "", 30, minimum=10, drop_order=1, grows=4),
+    Column("about", "ABOUT", 40, drop_order=3, grows=6),
 )
 
 
@@ -131,9 +131,9 @@ class FlowsPane(Vertical):
     def _need_flow(self) -> FlowEntry | None:
         entry = self.entry
         if entry is None:
-            self._desk.say("There is no flow here yet.")
+            self._desk.status.say("There is no flow here yet.")
         elif entry.name is None:
-            self._desk.say(f"{inert_line(entry.file)} cannot be imported; mend the file first.", tone=Tone.WARN)
+            self._desk.status.say(f"{inert_line(entry.file)} cannot be imported; mend the file first.", tone=Tone.WARN)
             return None
         return entry
 
@@ -149,7 +149,9 @@ class FlowsPane(Vertical):
         if entry is None:
             return
         if is_broken(entry):
-            self._desk.say(f"{inert_line(entry.file)} cannot be imported as it is now; a run may fail.", tone=Tone.WARN)
+            self._desk.status.say(
+                f"{inert_line(entry.file)} cannot be imported as it is now; a run may fail.", tone=Tone.WARN
+            )
         self._desk.open_form(entry)
 
     def action_log_full(self) -> None:
@@ -158,7 +160,7 @@ class FlowsPane(Vertical):
         if entry is None:
             return
         if entry.last_run_id is None:
-            self._desk.say(f"{inert_line(entry.name or '')} has not run yet; t runs it.")
+            self._desk.status.say(f"{inert_line(entry.name or '')} has not run yet; t runs it.")
         else:
             self._desk.submit(commands.find_run(entry.last_run_id))
 
@@ -170,7 +172,7 @@ class FlowsPane(Vertical):
         elif not self.table.has_focus:
             self.table.focus()
         else:
-            self._desk.say("This is the top: 1 shows the runs, q quits.")
+            self._desk.status.say("This is the top: 1 shows the runs, q quits.")
 
     def action_row_filter(self) -> None:
         """Ask for a text that rows must hold."""
@@ -184,4 +186,4 @@ class FlowsPane(Vertical):
             if text is None:
                 change(before)
 
-        self._desk.prompt("/", before, change, end)
+        self._desk.status.prompt("/", before, change, end)

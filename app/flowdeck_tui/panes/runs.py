@@ -15,7 +15,7 @@ from flowdeck_tui.desk import Desk
 from flowdeck_tui.messages import News, RunFilter, RunPage
 from flowdeck_tui.panes.log_panel import LogPanel
 from flowdeck_tui.present import STATE_WIDTH, Tone
-from flowdeck_tui.run_tree import RUN, RunTree, is_run, matches, merge
+from flowdeck_tui.run_tree import RUN, RunTree, as_call, matches, merge
 from flowdeck_tui.widgets.bar import Bar
 from flowdeck_tui.widgets.columns import Column
 from flowdeck_tui.widgets.tree_table import TreeTable
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from flowdeck.deck import FlowRun
 
 COLUMNS: Final = (
-    Column("name", "RUN", 34, minimum=28, grows=3, cut="middle"),
+    Column("name", "RUN", 36, minimum=32, grows=3, cut="middle"),
     Column("id", "ID", 8, drop_order=5),
-    Column("flow", "FLOW / TASK", 18, minimum=10, grows=2),
+    Column("flow", "FLOW / TASK", 18, minimum=14, grows=2),
     Column("attempt", "TRY", 3, drop_order=6, align="right"),
     Column("start", "START", 8),
-    Column("duration", "TIME", 7, align="right"),
+    Column("duration", "TIME", 6, align="right"),
     Column("tasks", "TASKS", 7, drop_order=3, align="right"),
     Column("trouble", "E/W", 5, drop_order=4, align="right"),
     Column("message", "MESSAGE", 30, minimum=24, drop_order=7, grows=6),
@@ -140,8 +140,10 @@ class RunsPane(Vertical):
             what.append(f"flow {inert_line(self._filter.flow_name)}")
         if self._filter.text:
             what.append(f"/{inert_line(self._filter.text)}")
-        left = ((f" {'  '.join(what)}", Tone.STRONG), ("   esc all runs", Tone.MUTED)) if what else (
-            (" all runs, newest first", Tone.MUTED),
+        left = (
+            ((f" {'  '.join(what)}", Tone.STRONG), ("   esc all runs", Tone.MUTED))
+            if what
+            else ((" all runs, newest first", Tone.MUTED),)
         )
         loaded = self.tree_rows.root_count
         right = present.count_of(self._total, "run")
@@ -151,8 +153,7 @@ class RunsPane(Vertical):
 
     def _show_run(self) -> None:
         key = self.table.cursor
-        record = None if key is None else self.tree_rows.record(key)
-        call = None if record is None or is_run(record) else record
+        call = None if key is None else as_call(self.tree_rows.record(key))
         self.log_panel.show(self.run, call)
 
     def _tick(self) -> None:
@@ -219,7 +220,7 @@ class RunsPane(Vertical):
     def _need_run(self, verb: str) -> FlowRun | None:
         run = self.run
         if run is None:
-            self._desk.say(f"There is no run to {verb}.")
+            self._desk.status.say(f"There is no run to {verb}.")
         return run
 
     def _set_open(self, key: int, is_open: bool) -> None:
@@ -230,7 +231,7 @@ class RunsPane(Vertical):
         """Open or close the run under the cursor; on a call, show the log."""
         key = self.table.cursor
         if key is None:
-            self._desk.say("There is no run to open.")
+            self._desk.status.say("There is no run to open.")
         elif key[0] == RUN:
             self._set_open(int(key[1]), not self.tree_rows.is_open(int(key[1])))
             self.refresh_rows()
@@ -258,6 +259,8 @@ class RunsPane(Vertical):
         key = self.table.cursor
         if self._layout_kind != SHARED:
             self.set_layout(SHARED)
+        elif not self.table.has_focus:
+            self.table.focus()
         elif self._filter:
             self.set_filter(RunFilter())
             if self._came_from_flows:
@@ -266,7 +269,7 @@ class RunsPane(Vertical):
         elif key is not None and (self.tree_rows.parent_of(key) or self.tree_rows.is_open(int(key[1]))):
             self.action_tree_collapse()
         else:
-            self._desk.say("This is the top: q quits.")
+            self._desk.status.say("This is the top: q quits.")
 
     def action_flow_run(self) -> None:
         """Open the form of the flow of this run."""
@@ -275,7 +278,9 @@ class RunsPane(Vertical):
             return
         entry = self._desk.flow_of(run)
         if entry is None:
-            self._desk.say(f"The flow {inert_line(run.flow_name)} is not in this folder; 3 shows those that are.")
+            self._desk.status.say(
+                f"The flow {inert_line(run.flow_name)} is not in this folder; 3 shows those that are."
+            )
         else:
             self._desk.open_form(entry)
 
@@ -289,18 +294,18 @@ class RunsPane(Vertical):
         """Stop it, after y."""
         run = self._need_run("cancel")
         if run is not None and self._may(commands.why_not_cancel(run)):
-            self._desk.ask(f"Cancel {inert_line(run.name)}?", lambda: self._desk.submit(commands.cancel(run)))
+            self._desk.status.ask(f"Cancel {inert_line(run.name)}?", lambda: self._desk.submit(commands.cancel(run)))
 
     def action_run_delete(self) -> None:
         """Remove it, after y."""
         run = self._need_run("delete")
         if run is not None and self._may(commands.why_not_delete(run)):
             question = f"Delete {inert_line(run.name)} with its log and results?"
-            self._desk.ask(question, lambda: self._desk.submit(commands.delete(run)))
+            self._desk.status.ask(question, lambda: self._desk.submit(commands.delete(run)))
 
     def _may(self, reason: str | None) -> bool:
         if reason is not None:
-            self._desk.say(reason, tone=Tone.WARN)
+            self._desk.status.say(reason, tone=Tone.WARN)
         return reason is None
 
     def action_log_full(self) -> None:
@@ -308,7 +313,7 @@ class RunsPane(Vertical):
         run = self._need_run("show the log of")
         if run is not None:
             self.set_layout(LOG_ONLY)
-            self._desk.say("", echo=actions.echo("log.full", run=short_id(run.id)))
+            self._desk.status.say("", echo=actions.echo("log.full", run=short_id(run.id)))
 
     def action_log_follow(self) -> None:
         """Stay at the end of the log, or stop doing so."""
@@ -332,4 +337,4 @@ class RunsPane(Vertical):
             if text is None:
                 self.set_filter(before)
 
-        self._desk.prompt("/", self._filter.text, change, end)
+        self._desk.status.prompt("/", self._filter.text, change, end)

@@ -33,7 +33,7 @@ class Bar(Widget):
         *,
         glyphs: Glyphs = UNICODE,
         fill: str = " ",
-        id: str | None = None,  # noqa: A002 - Textual's own name for it
+        id: str | None = None,
     ) -> None:
         """Make an empty line.
 

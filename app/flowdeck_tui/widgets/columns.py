@@ -61,19 +61,24 @@ def fit(columns: Sequence[Column], width: int) -> tuple[Placed, ...]:
     while _needed(kept) > width and any(column.drop_order for column in kept):
         kept.remove(max(kept, key=lambda column: column.drop_order))
     widths = [column.least for column in kept]
-    left = max(0, width - _needed(kept))
+    left = width - _needed(kept)
     for index, column in enumerate(kept):
-        wish = min(left, column.width - widths[index])
+        wish = max(0, min(left, column.width - widths[index]))
         widths[index] += wish
         left -= wish
-    shares = sum(column.grows for column in kept)
-    for index, column in enumerate(kept):
+    _share(kept, widths, left)
+    return _place(kept, widths, width)
+
+
+def _share(columns: Sequence[Column], widths: list[int], left: int) -> None:
+    """Give what is left over, or missing, to the columns that grow."""
+    shares = sum(column.grows for column in columns)
+    for index, column in enumerate(columns):
         if column.grows:
-            share = left * column.grows // shares
-            widths[index] += share
+            share = int(left * column.grows / shares)
+            widths[index] = max(1, widths[index] + share)
             left -= share
             shares -= column.grows
-    return _place(kept, widths, width)
 
 
 def _place(columns: Sequence[Column], widths: Sequence[int], width: int) -> tuple[Placed, ...]:

@@ -8,7 +8,7 @@ from textual.widgets import Input
 class Field(Input):
     """A text field of one line that sends nothing while nobody types."""
 
-    def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
         """Make a field.
 
         Args:

@@ -11,9 +11,11 @@ from flowdeck_tui.present import Glyphs, Tone
 from flowdeck_tui.widgets.bar import Bar, Spans, width_of
 
 NAME: Final = " flowdeck "
-_SHORT: Final = {StateType.RUNNING: "run", StateType.FAILED: "fail", StateType.SCHEDULED: "sched"}
-_LONG: Final = {StateType.RUNNING: "running", StateType.FAILED: "failed in 24 h", StateType.SCHEDULED: "scheduled"}
+_COUNTED: Final = (StateType.RUNNING, StateType.FAILED, StateType.SCHEDULED)
 _TONES: Final = {StateType.RUNNING: Tone.ACTIVE, StateType.FAILED: Tone.BAD, StateType.SCHEDULED: Tone.MUTED}
+_LONG: Final = (" running", " failed in 24 h", " scheduled", " import errors")
+_SHORT: Final = (" run", " fail", " sched", " import")
+_BARE: Final = ("", "", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,13 @@ def header_spans(facts: HeaderFacts, width: int, glyphs: Glyphs) -> tuple[Spans,
     for number, name in facts.panes:
         is_active = number == facts.active
         left.append((f"[{number} {name}]" if is_active else f" {number} {name} ", _pane_tone(is_active)))
-    right = _right(facts, glyphs, _LONG, "import errors")
-    if width_of(left) + width_of(right) + 1 > width:
-        right = _right(facts, glyphs, _SHORT, "import")
+    room = width - width_of(left) - 1
+    engine = ((f"{facts.engine} ", Tone.MUTED if facts.is_engine_well else Tone.WARN),)
+    right: Spans = ()
+    for words in (_LONG, _SHORT, _BARE):
+        right = (*_counts(facts, glyphs, words), *engine)
+        if width_of(right) <= room:
+            break
     return tuple(left), right
 
 
@@ -53,16 +59,14 @@ def _pane_tone(is_active: bool) -> Tone:
     return Tone.STRONG if is_active else Tone.MUTED
 
 
-def _right(facts: HeaderFacts, glyphs: Glyphs, words: Mapping[StateType, str], broken_word: str) -> Spans:
-    spans: list[tuple[str, Tone]] = []
-    for state_type in (StateType.RUNNING, StateType.FAILED, StateType.SCHEDULED):
-        number = facts.counts.get(state_type, 0)
-        if number:
-            text = f"{glyphs.states[state_type]}{number} {words[state_type]}  "
-            spans.append((text, _TONES[state_type]))
+def _counts(facts: HeaderFacts, glyphs: Glyphs, words: tuple[str, ...]) -> Spans:
+    spans = [
+        (f"{glyphs.states[state_type]}{number}{word}  ", _TONES[state_type])
+        for state_type, word in zip(_COUNTED, words, strict=False)
+        if (number := facts.counts.get(state_type, 0))
+    ]
     if facts.broken_files:
-        spans.append((f"!{facts.broken_files} {broken_word}  ", Tone.BAD))
-    spans.append((f"{facts.engine} ", Tone.MUTED if facts.is_engine_well else Tone.WARN))
+        spans.append((f"!{facts.broken_files}{words[-1]}  ", Tone.BAD))
     return tuple(spans)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.widget import Widget
@@ -12,7 +13,7 @@ from textual.widgets import Input
 
 from flowdeck_tui.actions import Context, bindings
 from flowdeck_tui.present import Glyphs, Tone
-from flowdeck_tui.widgets.bar import Bar
+from flowdeck_tui.widgets.bar import Bar, width_of
 from flowdeck_tui.widgets.field import Field
 
 
@@ -25,7 +26,15 @@ class _Question(Bar, can_focus=True):
     def __init__(self, text: str, glyphs: Glyphs, answer: Callable[[bool], None]) -> None:
         super().__init__(glyphs=glyphs)
         self._answer: Callable[[bool], None] | None = answer
-        self.show(((f" {text} ", Tone.WARN), ("y", Tone.STRONG), (" yes  ", Tone.MUTED), ("n", Tone.STRONG), (" no", Tone.MUTED)))
+        self.show(
+            (
+                (f" {text} ", Tone.WARN),
+                ("y", Tone.STRONG),
+                (" yes  ", Tone.MUTED),
+                ("n", Tone.STRONG),
+                (" no", Tone.MUTED),
+            )
+        )
 
     def action_confirm_yes(self) -> None:
         """Do it."""
@@ -114,6 +123,7 @@ class StatusArea(Container):
         super().__init__(id="status-area")
         self._glyphs = glyphs
         self._status = Bar(glyphs=glyphs, id="status")
+        self._said: tuple[str, Tone, str] = ("", Tone.PLAIN, "")
         self._guest: Widget | None = None
         self._came_from: Widget | None = None
 
@@ -128,8 +138,17 @@ class StatusArea(Container):
 
     def say(self, text: str, *, tone: Tone = Tone.PLAIN, echo: str = "") -> None:
         """Show one sentence, and the command that does the same."""
+        self._said = (text, tone, echo)
         right = ((f"  $ {echo} ", Tone.MUTED),) if echo else ()
+        # What went wrong is read to its end; what went well teaches its command.
+        if tone is not Tone.PLAIN and width_of(right) + cell_len(text) + 1 > self.size.width:
+            right = ()
         self._status.show(((f" {text}", tone),) if text else (), right)
+
+    def on_resize(self) -> None:
+        """Fit the text to the new width."""
+        text, tone, echo = self._said
+        self.say(text, tone=tone, echo=echo)
 
     def ask(self, question: str, on_yes: Callable[[], None]) -> None:
         """Ask a question; `on_yes` is called if the answer is y."""

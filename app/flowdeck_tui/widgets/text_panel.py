@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
+from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -17,20 +18,32 @@ from flowdeck_tui.widgets.columns import cut, pad
 
 Line = tuple[str, Tone]
 
+CONTINUED: Final = "  "
+
+
+def wrap(text: str, tone: Tone, width: int) -> list[Line]:
+    """Break a line that is too wide for `width` cells; what goes on is indented."""
+    if width <= len(CONTINUED) or cell_len(text) <= width:
+        return [(text, tone)]
+    head, *_ = chop_cells(text, width)
+    rest = chop_cells(text[len(head) :], width - len(CONTINUED))
+    return [(head, tone), *((CONTINUED + piece, tone) for piece in rest)]
+
 
 class TextPanel(Widget, can_focus=True):
-    """Shows harmless text; long lines are cut, the rest is scrolled to."""
+    """Shows harmless text; long lines go on below, indented by two."""
 
     ALLOW_SELECT: ClassVar[bool] = False
     BINDINGS: ClassVar = bindings(Context.TEXT)
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in Tone}
     action_context: ClassVar[Context] = Context.TEXT
 
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
         """Make an empty panel."""
         super().__init__(id=id)
         self._ellipsis = glyphs.ellipsis
         self._lines: tuple[Line, ...] = ()
+        self._wrapped: list[Line] = []
         self._first = 0
         self._styles: dict[Tone, Style] = {}
 
@@ -45,16 +58,19 @@ class TextPanel(Widget, can_focus=True):
             return
         self._lines = tuple(lines)
         self._first = self._first if keep_place else 0
-        self._scroll(0)
-        self.refresh()
+        self._wrap()
 
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
         width = self.size.width
         index = self._first + y
-        text, tone = self._lines[index] if index < len(self._lines) else ("", Tone.PLAIN)
-        text = pad(cut(f" {text}", width, self._ellipsis), width)
-        return Strip([Segment(text, self._style(tone))], width)
+        text, tone = self._wrapped[index] if index < len(self._wrapped) else ("", Tone.PLAIN)
+        return Strip([Segment(pad(cut(f" {text}", width, self._ellipsis), width), self._style(tone))], width)
+
+    def _wrap(self) -> None:
+        self._wrapped = [line for text, tone in self._lines for line in wrap(text, tone, self.size.width - 2)]
+        self._scroll(0)
+        self.refresh()
 
     def _style(self, tone: Tone) -> Style:
         style = self._styles.get(tone)
@@ -69,11 +85,11 @@ class TextPanel(Widget, can_focus=True):
         super().notify_style_update()
 
     def on_resize(self) -> None:
-        """Keep the last line at the bottom."""
-        self._scroll(0)
+        """Break lines for the new width."""
+        self._wrap()
 
     def _scroll(self, lines: int) -> None:
-        first = max(0, min(self._first + lines, len(self._lines) - self.size.height))
+        first = max(0, min(self._first + lines, len(self._wrapped) - self.size.height))
         if first != self._first:
             self._first = first
             self.refresh()
@@ -104,11 +120,11 @@ class TextPanel(Widget, can_focus=True):
 
     def action_move_top(self) -> None:
         """To the first line."""
-        self._scroll(-len(self._lines))
+        self._scroll(-len(self._wrapped))
 
     def action_move_bottom(self) -> None:
         """To the last line."""
-        self._scroll(len(self._lines))
+        self._scroll(len(self._wrapped))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Scroll with the wheel."""

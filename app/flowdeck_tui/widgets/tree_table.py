@@ -100,7 +100,7 @@ class TreeTable(Widget, can_focus=True):
         lead_width: int = 0,
         lead_title: str = "",
         has_branches: bool = False,
-        id: str | None = None,  # noqa: A002 - Textual's own name for it
+        id: str | None = None,
     ) -> None:
         """Make a table.
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from flowdeck.rules.clock import rfc3339
+from flowdeck.rules.parameter_json import to_json
 
 if TYPE_CHECKING:
     from flowdeck.deck import EngineStatus, FlowEntry, FlowRun, LogRecord, RunError, StateRecord, TaskRun
@@ -66,7 +67,7 @@ def flow_run_detail(
     """Write a run as `flow-run inspect` shows it; task runs and subflow runs are those of its current attempt."""
     return {
         **flow_run(run, now, waiting_reason),
-        "parameters": dict(run.parameters),
+        "parameters": to_json(run.parameters),  # NaN, which JSON cannot hold, as text
         "working_dir": run.working_dir,
         "interpreter": run.interpreter,
         "pid": run.pid,

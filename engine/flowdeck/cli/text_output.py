@@ -1,4 +1,4 @@
-"""Records as people read them: aligned tables, local time, a sign and a word for each state. Pure but for the clock.
+"""Records as people read them: local time, a sign and a word for each state. Pure.
 
 Every text that came from a user's code is made inert before it stands here.
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TextIO
-from unicodedata import combining, east_asian_width
+from typing import TYPE_CHECKING, Any, Final
 
+from flowdeck.cli.tables import Cell, Paper, fields, section, table
 from flowdeck.rules.ids import short_id
 from flowdeck.rules.states import NOT_READY, StateType
 from flowdeck.rules.terminal_text import inert, inert_line
@@ -36,36 +35,7 @@ _COLOURS: Final[Mapping[StateType, str]] = {
     _S.RUNNING: "36", _S.PAUSED: "33", _S.CANCELLING: "33", _S.COMPLETED: "32", _S.FAILED: "31", _S.CANCELLED: "33",
     _S.CRASHED: "31",
 }  # fmt: skip
-_BOLD: Final = "1"
-_GAP: Final = "  "
 _UNKNOWN: Final = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A text in a table, already inert, with the number of its colour in ANSI; none when empty."""
-
-    text: str
-    colour: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Paper:
-    """What can be written on: whether it takes colour and Unicode, how wide it is, what time it is there."""
-
-    now: datetime
-    colours: bool = False
-    unicode: bool = True
-    width: int | None = None
-    """Columns; None when nothing is to be cut."""
-
-
-def paper_for(stream: TextIO, environment: Mapping[str, str], width: int | None, now: datetime) -> Paper:
-    """Look at a stream: colour only for a terminal that takes it, where NO_COLOR does not forbid it."""
-    terminal = environment.get("TERM", "")
-    colours = stream.isatty() and not environment.get("NO_COLOR") and terminal != "dumb"
-    is_utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
-    return Paper(now, colours=colours, unicode=is_utf8 and terminal != "linux", width=width)
 
 
 def flow_runs(runs: Iterable[tuple[FlowRun, str | None]], paper: Paper) -> list[str]:
@@ -175,7 +145,7 @@ def flows(entries: Sequence[FlowEntry], paper: Paper) -> list[str]:
         file = f"{entry.folder}/{entry.entrypoint}" if several else entry.entrypoint
         last = Cell("") if entry.last_run_state is None else _last_run(entry.last_run_state, paper)
         broken = entry.status != "ok"
-        about = f"cannot be imported: {_error_line(entry.error)}" if broken else (entry.description or "")
+        about = f"cannot be imported: {error_line(entry.error)}" if broken else (entry.description or "")
         name = inert_line(entry.name) if entry.name else _UNKNOWN
         rows.append((name, inert_line(file), last, Cell(_one_line(about), _COLOURS[_S.FAILED] if broken else "")))
     return table(("FLOW", "FILE", "LAST RUN", ""), rows, paper)
@@ -221,7 +191,9 @@ def engine(status: EngineStatus, paper: Paper) -> list[str]:
         "Started": moment(status.started_at),
         "Version": status.version or "",
     }
-    return fields(shown, paper) + section("Watched folders", folders or ["none; `flowdeck server start FOLDER` adds one"])
+    return fields(shown, paper) + section(
+        "Watched folders", folders or ["none; `flowdeck server start FOLDER` adds one"]
+    )
 
 
 # -- parts -------------------------------------------------------------------------------------------------------------
@@ -244,8 +216,15 @@ def run_note(run: FlowRun, reason: str | None) -> str:
     if reason:
         return reason
     if run.error is not None and run.is_final:
-        return _error_line(run.error)
+        return error_line(run.error)
     return _one_line(run.state_message or "")
+
+
+def ending(run: FlowRun, paper: Paper) -> str:
+    """Say in one line how a run ended."""
+    sign = state_sign(run.state_type, run.state_name, paper.unicode)
+    took = duration(run.duration_seconds(paper.now))
+    return inert_line(f"{sign} {run.state_name}: run {run.name} ({short_id(run.id)}) after {took or '0.00s'}")
 
 
 def duration(seconds: float | None) -> str:
@@ -285,63 +264,6 @@ def problem(error: RunError | None) -> list[str]:
     return section("Error", text.split("\n"))
 
 
-def section(title: str, lines: Sequence[str]) -> list[str]:
-    """Put a title above lines; nothing when there are none."""
-    return ["", f"{title}:", *(f"  {line}".rstrip() for line in lines)] if lines else []
-
-
-def fields(values: Mapping[str, Cell | str], paper: Paper) -> list[str]:
-    """Write what is known, one name and value a line; what is empty is left out."""
-    cells = {name: _cell(value) for name, value in values.items()}
-    width = max(len(name) for name in values)
-    return [f"{name:<{width}}{_GAP}{_painted(cell, paper)}" for name, cell in cells.items() if cell.text]
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[Cell | str]], paper: Paper) -> list[str]:
-    """Align rows below a header; the last column takes what room is left and is cut where the terminal ends."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    heads = [Cell(name, _BOLD) for name in header]
-    widths = [max(cell_width(row[column].text) for row in [heads, *cells]) for column in range(len(header))]
-    return [_row(row, widths, paper) for row in [heads, *cells]]
-
-
-def cell_width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in text)
-
-
-def _row(row: Sequence[Cell], widths: Sequence[int], paper: Paper) -> str:
-    parts = [
-        _painted(cell, paper) + " " * (width - cell_width(cell.text))
-        for cell, width in zip(row[:-1], widths[:-1], strict=True)
-    ]
-    last = row[-1]
-    if paper.width is not None:
-        room = paper.width - sum(widths[:-1]) - len(_GAP) * len(parts)
-        last = Cell(_cut(last.text, max(room, 12), paper), last.colour)
-    return _GAP.join([*parts, _painted(last, paper)]).rstrip()
-
-
-def _cut(text: str, width: int, paper: Paper) -> str:
-    if cell_width(text) <= width:
-        return text
-    end = "…" if paper.unicode else "~"
-    kept = text[: width - 1]
-    while cell_width(kept) > width - 1:
-        kept = kept[:-1]
-    return kept + end
-
-
-def _cell(value: Cell | str) -> Cell:
-    return Cell(value) if isinstance(value, str) else value
-
-
-def _painted(cell: Cell, paper: Paper) -> str:
-    return f"\x1b[{cell.colour}m{cell.text}\x1b[0m" if paper.colours and cell.colour and cell.text else cell.text
-
-
 def _colour(state_type: StateType) -> str:
     return _COLOURS.get(state_type, "")
 
@@ -352,16 +274,18 @@ def _last_run(state_type: StateType, paper: Paper) -> Cell:
 
 def _task_note(call: TaskRun) -> str:
     if call.error is not None:
-        return _error_line(call.error)
+        return error_line(call.error)
     return _one_line(call.state_message or call.result_preview or "")
 
 
-def _error_line(error: RunError | None) -> str:
+def error_line(error: RunError | None) -> str:
+    """Write an error as one line: its type, the first line of its message, and where it was raised."""
     if error is None:
         return ""
     place = ""
     if error.file:
-        place = f" ({error.file.rpartition('/')[2]}:{error.line})" if error.line else f" ({error.file.rpartition('/')[2]})"
+        line = f":{error.line}" if error.line else ""
+        place = f" ({error.file.rpartition('/')[2]}{line})"
     return inert_line(f"{error.type}: {_first_line(error.message)}{place}")
 
 

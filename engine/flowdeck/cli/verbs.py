@@ -21,14 +21,15 @@ _PREFIXES: Final = {
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with its errors as our own sentences."""
+    """argparse, with its errors as our own sentences.
 
-    def __init__(self, prog: str, description: str, epilog: str | None = None) -> None:
-        """Args:
+    Args:
         prog: the command as it is typed.
         description: what it does.
         epilog: what stands below the options, laid out as it is.
-        """
+    """
+
+    def __init__(self, prog: str, description: str, epilog: str | None = None) -> None:
         super().__init__(
             prog=prog,
             description=description,
@@ -113,6 +114,6 @@ def count(text: str) -> int:
 
 def _help(noun: str, verbs: Mapping[str, Verb]) -> str:
     width = max(len(name) for name in verbs)
-    lines = [f"Usage: flowdeck {noun} COMMAND ...", "", "Commands:"]
+    lines = [f"usage: flowdeck {noun} COMMAND ...", "", "Commands:"]
     lines += [f"  {name:<{width}}  {verb.summary}" for name, verb in verbs.items()]
     return "\n".join([*lines, "", f"  flowdeck {noun} COMMAND --help  says more"])

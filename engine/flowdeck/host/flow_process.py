@@ -19,11 +19,11 @@ from flowdeck.host.spawning import GO
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, FlowdeckError, NotFoundError, RefusedError
 from flowdeck.rules.states import named
-from flowdeck.store import flow_runs
+from flowdeck.store import flow_run_queries, flow_runs
 from flowdeck.store.database import Database
-from flowdeck.store.flow_runs import error_to_json
 from flowdeck.store.log_writer import LogWriter
-from flowdeck.store.records import FlowRun, RunError
+from flowdeck.store.records import FlowRun
+from flowdeck.store.run_facts import RunError, error_to_json
 
 _ERROR = 40
 
@@ -35,7 +35,7 @@ def main() -> int:
         return 1
     _show_lines_at_once()
     database = shared_database()
-    found = flow_runs.by_keys(database.reader(), [key])
+    found = flow_run_queries.by_keys(database.reader(), [key])
     if not found:
         raise NotFoundError("The run was deleted before it began.")
     flow = _flow_of(database, found[0], incarnation)

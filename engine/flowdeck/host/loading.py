@@ -23,15 +23,15 @@ from flowdeck.store.run_facts import RunError
 class LoadError(FlowdeckError):
     """A flow file cannot be imported.
 
+    Args:
+        path: of the flow file.
+        error: what its code raised.
+
     Attributes:
         error: what its code raised, as it is recorded; the traceback is the author's part of it.
     """
 
     def __init__(self, path: Path, error: RunError) -> None:
-        """Args:
-        path: of the flow file.
-        error: what its code raised.
-        """
         first_line = error.message.strip().partition("\n")[0]
         told = f"{error.type}: {first_line}" if first_line else error.type
         super().__init__(f"{path} cannot be imported: {told}{_place(path, error)}.")
@@ -176,7 +176,7 @@ def _is_defined_in(flow: Flow[..., Any], module: ModuleType) -> bool:
 
 
 def _place(path: Path, error: RunError) -> str:
-    if error.line is None:
-        return ""
+    if error.line is None or f"line {error.line})" in error.message:
+        return ""  # a SyntaxError says it itself
     same = error.file is not None and os.path.realpath(error.file) == str(path)
     return f" (line {error.line})" if same else f" ({error.file}, line {error.line})"

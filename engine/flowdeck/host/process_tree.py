@@ -43,16 +43,19 @@ def become_subreaper() -> bool:
     return False
 
 
-def members(root: int, run_id: str, protected: Collection[int]) -> list[Member]:
+def members(root: int | None, run_id: str, protected: Collection[int]) -> list[Member]:
     """Return the processes of a run, without those of `protected` and what these have started.
 
     Args:
-        root: whose descendants belong to the run; it does not belong to it itself.
+        root: whose descendants belong to the run; it does not belong to it itself; None when
+            there is no such process any more.
         run_id: processes that carry it in their environment belong to the run, wherever they are.
         protected: engine and run hosts: a flow may have started an engine, which then serves others.
     """
-    spared = {os.getpid(), root, *protected}
-    pids = _below(_children(), root, spared) | (_carriers(run_id) - spared)
+    spared = {os.getpid(), *protected}
+    pids = _carriers(run_id) - spared
+    if root is not None:
+        pids = (pids | _below(_children(), root, spared)) - {root}
     return [Member(pid, token) for pid in sorted(pids) if (token := processes.token(pid)) is not None]
 
 

@@ -17,40 +17,73 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from types import FrameType
 from typing import Any, Final
 
 from flowdeck.host import process_tree
+from flowdeck.host.interpreters import interpreter_for
 from flowdeck.host.output import OutputStream
-from flowdeck.host.run_end import RunEnd, describe_exit
-from flowdeck.host.spawning import GO, Spawned, environment_of, interpreter_of, spawn
+from flowdeck.host.run_end import describe_exit, end_run, exit_columns, resources
+from flowdeck.host.spawning import GO, Spawned, environment_of, spawn
 from flowdeck.rules.clock import SYSTEM_CLOCK
-from flowdeck.rules.exceptions import FlowdeckError, RefusedError
+from flowdeck.rules.exceptions import FlowdeckError, RefusedError, StoreError
 from flowdeck.rules.states import State, StateType, named
 from flowdeck.store import flow_runs, processes, supervision
 from flowdeck.store.database import Database
 from flowdeck.store.log_writer import LogWriter
+from flowdeck.store.sqlite import DatabaseError
 from flowdeck.store.supervision import Assignment, Holder
 
 LOOK_SECONDS: Final = 0.25
 LEFTOVER_GRACE_SECONDS: Final = 2.0
 """When a cancelled flow process is gone, how long what it left behind has to follow."""
 LEFTOVER_LOOK_SECONDS: Final = 0.05
+RECORD_TRIES: Final = 10
+"""How often the end of a run is written when the store cannot be, with growing pauses: some minutes in all."""
+_DEBUG: Final = 10
 _WARNING: Final = 30
 _ASKED_TO_END: Final = "Its run host was asked to end (SIGTERM)."
+
+
+class Signals:
+    """Signals to this process, as something that `poll` can wait for. SIGHUP is none of its business."""
+
+    def __init__(self) -> None:
+        self.descriptor, write = os.pipe()
+        os.set_blocking(self.descriptor, False)
+        os.set_blocking(write, False)
+        self._asked_to_end = False
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask_to_end)
+
+    def drain(self) -> None:
+        """Take what waits in the descriptor."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.descriptor, 512)
+
+    def take_end(self) -> bool:
+        """Tell whether somebody asked for the end since this was last asked."""
+        asked, self._asked_to_end = self._asked_to_end, False
+        return asked
+
+    def _ask_to_end(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked_to_end = True
 
 
 class Cancellation:
     """A cancel that is under way."""
 
     def __init__(self, grace_seconds: float, forced: bool) -> None:
-        self.grace_seconds = 0.0 if forced else grace_seconds
-        self.kill_at = time.monotonic() + self.grace_seconds
+        self.forced = forced
+        self.kill_at = time.monotonic() + (0.0 if forced else grace_seconds)
         self.leftovers_asked = False
 
     def force(self) -> None:
         """Wait no longer."""
-        self.grace_seconds = 0.0
+        self.forced = True
         self.kill_at = min(self.kill_at, time.monotonic())
 
 
@@ -63,8 +96,7 @@ class RunHost:
         self._log = log
         self._signals = signals
         self._streams: dict[int, OutputStream] = {}
-        self._end = RunEnd(database, assignment, log)
-        self._pid = 0
+        self._pid: int | None = None
         self._exit: tuple[int, Any] | None = None
         """Exit code (negative: a signal) and resource use of the flow process, once it is gone."""
         self._ended = False
@@ -78,7 +110,7 @@ class RunHost:
         Raises:
             RefusedError: it cannot be started.
         """
-        interpreter = interpreter_of(self._assignment)
+        interpreter = self._interpreter()
         spawned = spawn(self._assignment, interpreter, environment_of(self._assignment, self._database.home))
         self._pid = spawned.pid
         for descriptor, source in ((spawned.stdout, "stdout"), (spawned.stderr, "stderr")):
@@ -89,6 +121,15 @@ class RunHost:
             lambda connection: supervision.note_process(connection, key, incarnation, os.getpid(), columns)
         )
         self._release(spawned, may_start)
+
+    def _interpreter(self) -> str:
+        """Return the Python that the row names, as that of a retry does, else the one for the run's folder."""
+        if self._assignment.interpreter is not None:
+            return self._assignment.interpreter
+        chosen = interpreter_for(self._assignment.working_dir)
+        if chosen.remark is not None:
+            self._say(chosen.remark)
+        return chosen.path
 
     def _release(self, spawned: Spawned, may_start: bool) -> None:
         with contextlib.suppress(BrokenPipeError):  # it has ended already
@@ -148,6 +189,7 @@ class RunHost:
                     return
                 if pid == self._pid:
                     self._exit = (os.waitstatus_to_exitcode(status), usage)
+                    self._seen_version, self._look_at = -1, 0.0  # whether it was cancelled decides what is left to do
 
     # -- cancel --------------------------------------------------------------------------------------------------
 
@@ -157,28 +199,39 @@ class RunHost:
         if not asked and time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + LOOK_SECONDS
-        connection = self._database.reader()
-        version = connection.execute("PRAGMA data_version").fetchone()[0]
-        if not asked and version == self._seen_version:
-            return
-        self._seen_version = version
-        assignment = self._assignment
-        standing = supervision.standing(connection, assignment.key, assignment.incarnation, os.getpid())
+        standing = self._standing(asked)
         if standing is None:
-            self._begin_cancel(forced=True)  # deleted, or in other hands: nothing of ours may go on
-        elif standing.state_type is StateType.CANCELLING:
+            return
+        if standing.state_type is StateType.CANCELLING:
             self._begin_cancel(forced=standing.cancel_forced)
-        elif asked and not standing.is_over:
-            self._note_cancelling()
+        elif asked:
+            if not standing.is_over:
+                self._note_cancelling()
             self._begin_cancel(forced=False)
+        elif standing.state_type is StateType.CANCELLED and self._exit is not None:
+            self._begin_cancel(forced=False)  # it saw the cancel before we did; what it left behind is ours to end
+
+    def _standing(self, asked: bool) -> supervision.Standing | None:
+        """Read the run's row if the store has changed; None when there is nothing new, or it is no longer our run."""
+        key, incarnation = self._assignment.key, self._assignment.incarnation
+        try:
+            connection = self._database.reader()
+            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            if version == self._seen_version and not asked:
+                return None
+            self._seen_version = version
+            return supervision.standing(connection, key, incarnation, os.getpid())
+        except DatabaseError:
+            return None  # the next look may go better; what the run does is not at stake
 
     def _note_cancelling(self) -> None:
         """Record a cancel that came as a signal to this process: from the system's shutdown, or from a person."""
         state, at = named("Cancelling", _ASKED_TO_END), SYSTEM_CLOCK.now_microseconds()
         key, incarnation = self._assignment.key, self._assignment.incarnation
-        self._database.write(
-            lambda connection: flow_runs.set_state(connection, key, state, at, incarnation=incarnation)
-        )
+        with contextlib.suppress(StoreError):  # the end is recorded later, with more patience
+            self._database.write(
+                lambda connection: flow_runs.set_state(connection, key, state, at, incarnation=incarnation)
+            )
 
     def _begin_cancel(self, *, forced: bool) -> None:
         if self._cancellation is None:
@@ -211,17 +264,19 @@ class RunHost:
             self._say(f"These processes could not be ended: {process_tree.names(survivors)}.")
         elif killed:
             what = "1 process" if killed == 1 else f"{killed} processes"
-            waited = f"did not end within {cancellation.grace_seconds:g} s and " if cancellation.grace_seconds else ""
-            self._say(f"{what} of the run {waited}had to be killed.")
+            asked = "" if cancellation.forced else "did not end when asked and "
+            self._say(f"{what} of the run {asked}had to be killed.")
         self._finish()
 
     def _members(self) -> list[process_tree.Member]:
-        protected = supervision.protected_pids(self._database.reader())
+        protected: set[int] = set()
+        with contextlib.suppress(DatabaseError):
+            protected = supervision.protected_pids(self._database.reader())
         return process_tree.members(os.getpid(), self._assignment.run_id, protected)
 
     def _signal_group(self, number: int) -> None:
         """Signal the flow process and what shares its process group, which flowdeck made for it."""
-        if self._exit is None:  # else the number may stand for another group by now
+        if self._pid is not None and self._exit is None:  # afterwards the number may stand for another group
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._pid, number)
 
@@ -230,15 +285,70 @@ class RunHost:
     def _finish(self) -> None:
         """Log what the pipes hold, then record the end. Who still holds a pipe is listened to afterwards."""
         for descriptor, stream in list(self._streams.items()):
-            if not stream.read():
+            if stream.read():
+                stream.flush()
+            else:
                 self._streams.pop(descriptor).close()
         code = None if self._exit is None else self._exit[0]
-        state = self._end.record(Holder(self._assignment.key, self._assignment.incarnation, os.getpid(), self._pid), code)
+        state = self.record_end(describe_exit(code), code)
         self._ended = True
-        if self._exit is not None:
-            self._end.note_resources(*self._exit)
+        if self._exit is not None and self._database.settings.logging_level == "DEBUG":
+            ended = f"exit code {code}" if code is not None and code >= 0 else describe_exit(code)
+            self._say(f"Its process ended: {ended}; {resources(self._exit[1])}.", _DEBUG)
         if state is not None and state.is_crashed() and (left := self._members()):
             self._say(f"Processes that the run started go on: {process_tree.names(left)}.")
+        self._report_counts()
 
-    def _say(self, text: str) -> None:
-        self._log.append(SYSTEM_CLOCK.now_microseconds(), _WARNING, "engine", None, None, text)
+    def _report_counts(self) -> None:
+        """Bring to the row what this process has logged as a warning."""
+        key = self._assignment.key
+        warnings, errors = self._log.take_counts()
+        if warnings or errors:
+            with contextlib.suppress(StoreError):
+                self._database.write(lambda connection: flow_runs.add_log_counts(connection, key, warnings, errors))
+
+    def record_end(self, reason: str, code: int | None) -> State | None:
+        """Record that the flow process is gone, or never was; keep trying while the store cannot be written."""
+        holder = Holder(self._assignment.key, self._assignment.incarnation, os.getpid(), self._pid)
+        for number in range(RECORD_TRIES):
+            try:
+                return end_run(self._database, self._assignment.run_id, holder, reason, exit_columns(code), self._log)
+            except StoreError as error:
+                if number == RECORD_TRIES - 1 or not self._database.home.database.exists():
+                    raise
+                sys.stderr.write(f"The end of run {self._assignment.run_id} waits to be recorded: {error}\n")
+                time.sleep(min(30.0, 2.0**number))
+        return None
+
+    def _say(self, text: str, level_number: int = _WARNING) -> None:
+        self._log.append(SYSTEM_CLOCK.now_microseconds(), level_number, "engine", None, None, text)
+
+
+def main() -> int:
+    """Be the host of the run that the command line names; return the exit code."""
+    key, incarnation = int(sys.argv[1]), int(sys.argv[2])
+    signals = Signals()
+    process_tree.become_subreaper()
+    database = Database()
+    pid, token = os.getpid(), processes.token(os.getpid())
+    assignment = database.write(
+        lambda connection: supervision.take_assignment(connection, key, incarnation, pid, token)
+    )
+    if assignment is None:
+        return 0  # cancelled, given back or deleted before this process came up
+    log = LogWriter(database.home.log_file(assignment.run_id), max_bytes=database.settings.log_max_bytes)
+    host = RunHost(database, assignment, log, signals)
+    try:
+        host.start()
+    except RefusedError as error:
+        host.record_end(str(error), None)
+        return 1
+    host.serve()
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except FlowdeckError as problem:
+        sys.exit(str(problem))

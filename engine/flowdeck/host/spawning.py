@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +15,9 @@ from flowdeck.store.supervision import Assignment
 
 GO: Final = b"\n"
 """What a flow process waits for on its stdin; an end of file instead tells it to leave."""
+_DEFAULT_SIGNALS: Final = (
+    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD,
+)  # fmt: skip
 _MODULE: Final = "flowdeck.host.flow_process"
 
 
@@ -33,11 +35,6 @@ def environment_of(assignment: Assignment, home: Home) -> dict[str, str]:
     """Return the environment of the trigger with what tells the flow process its home and its run."""
     kept = os.environ if assignment.environment is None else assignment.environment
     return {**kept, "FLOWDECK_HOME": str(home.path), RUN_ID_VARIABLE: assignment.run_id}
-
-
-def interpreter_of(assignment: Assignment) -> str:
-    """Return the Python that runs the flow: the one that its row names, else the run host's own."""
-    return assignment.interpreter or sys.executable
 
 
 def spawn(assignment: Assignment, interpreter: str, environment: Mapping[str, str]) -> Spawned:
@@ -62,8 +59,8 @@ def spawn(assignment: Assignment, interpreter: str, environment: Mapping[str, st
             file_actions=[(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(theirs)],
             setsid=True,
             setsigmask=(),
-            # What is ignored stays ignored in a new program: the host ignores SIGHUP, Python itself the other two.
-            setsigdef=(signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ),
+            # What is ignored stays ignored in a new program, and a shell, Python and the host each ignore some.
+            setsigdef=_DEFAULT_SIGNALS,
         )
     except OSError as error:
         for descriptor in (control, stdout, stderr):

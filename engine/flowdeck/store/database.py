@@ -2,6 +2,9 @@
 
 A thread that writes commits by itself and takes along what other threads have queued meanwhile: measured with the rows
 of a task call, that is several times faster than handing the work to a writer thread (figures in DESIGN.md).
+
+A signal handler may raise between any two steps of the thread that commits. So nothing that others rely on is only in
+a local variable: a ticket is marked done inside of its transaction, and who writes next looks whether that is open yet.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.store import sqlite
+from flowdeck.store import forks, sqlite
 from flowdeck.store.doorbell import Ringer
 from flowdeck.store.home import Home, locate, prepare
 from flowdeck.store.settings import Settings, load
@@ -30,6 +34,8 @@ LOCK_PATIENCE_SECONDS: Final = 30.0
 BATCH_MAX: Final = 256
 COMMITS_PER_CHECKPOINT: Final = 2_000
 """Used only with a SQLite that has the WAL-reset bug, where automatic checkpoints are off."""
+FORK_PATIENCE_SECONDS: Final = 1.0
+"""How long a fork waits for a commit of another thread."""
 
 
 class Busy(Exception):  # noqa: N818 - a signal between `try_write` and its caller, not an error
@@ -37,13 +43,30 @@ class Busy(Exception):  # noqa: N818 - a signal between `try_write` and its call
 
 
 class _Ticket:
-    __slots__ = ("done", "error", "operation", "result")
+    __slots__ = ("done", "error", "operation", "result", "withdrawn")
 
     def __init__(self, operation: Operation[Any]) -> None:
         self.operation = operation
         self.result: Any = None
         self.error: BaseException | None = None
         self.done = False
+        self.withdrawn = False
+
+
+class _Reader:
+    """A thread's connection for reading; it is closed when its thread has ended."""
+
+    __slots__ = ("__weakref__", "connection")
+
+    def __init__(self, connection: sqlite.Connection) -> None:
+        self.connection: sqlite.Connection | None = connection
+
+    def close(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+
+    __del__ = close
 
 
 class Database:
@@ -61,13 +84,18 @@ class Database:
         self.settings: Settings = load(self.home)
         self._lock = threading.Lock()
         self._pending: deque[_Ticket] = deque()
+        self._batch: list[_Ticket] = []
+        """The tickets of the transaction that is open, or was the last one."""
         self._readers = threading.local()
-        self._open_readers: list[sqlite.Connection] = []
+        self._open_readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._commits = 0
         self._committing_thread = 0
         self._deferred: BaseException | None = None
+        self._paused = False
+        self._shared_memory: forks.Identity | None = None
+        self._orphaned = False
         self._ringer = Ringer(self.home.bells)
-        self._writer = self._open_writer()
+        self._writer: sqlite.Connection | None = self._open_writer()
         _OPEN.add(self)
 
     # -- writing -------------------------------------------------------------------------------------------------
@@ -79,18 +107,20 @@ class Database:
             StoreError: another program held the lock for 30 s, or the disk is full.
         """
         ticket = _Ticket(operation)
-        self._pending.append(ticket)
-        with self._lock:
-            self._committing_thread = threading.get_ident()
-            try:
-                if not ticket.done:
-                    self._commit_pending(LOCK_PATIENCE_SECONDS)
-            finally:
-                self._committing_thread = 0
-        self._raise_deferred()
-        if ticket.error is not None:
-            raise ticket.error
-        return ticket.result
+        try:
+            self._pending.append(ticket)
+            with self._lock:
+                self._committing_thread = threading.get_ident()
+                try:
+                    if not ticket.done:
+                        self._commit_pending()
+                finally:
+                    self._committing_thread = 0
+        except BaseException:
+            # A signal handler raised in this thread. What its caller takes for not done shall not be done later.
+            ticket.withdrawn = True
+            raise
+        return self._result(ticket)
 
     def try_write(self, operation: Operation[T]) -> T:
         """Like `write`, but never wait for a lock: for event loops.
@@ -98,17 +128,22 @@ class Database:
         Raises:
             Busy: the lock is held elsewhere; call `write` from a thread that may wait.
         """
-        if not self._lock.acquire(blocking=False):
+        # Not `acquire(blocking=False)`: a handler that raises right behind it would leave the lock locked for ever.
+        if self._lock.locked():
             raise Busy
-        try:
-            ticket = _Ticket(operation)
-            self._begin(0.0)
-            self._run_batch([ticket])
-        finally:
-            self._lock.release()
-        if ticket.error is not None:
-            raise ticket.error
-        return ticket.result
+        ticket = _Ticket(operation)
+        with self._lock:
+            self._committing_thread = threading.get_ident()
+            try:
+                self._recover()
+                self._commit([ticket], patience_seconds=0.0)
+            except Busy:
+                raise
+            except Exception as error:  # noqa: BLE001 - explained to the caller
+                ticket.error = self._explain(error)
+            finally:
+                self._committing_thread = 0
+        return self._result(ticket)
 
     def interrupt(self, error: BaseException) -> None:
         """Raise `error` from a signal handler: now, or once the commit that this thread is in the middle of is done."""
@@ -117,27 +152,88 @@ class Database:
         else:
             raise error
 
+    def _result(self, ticket: _Ticket) -> Any:
+        if self._deferred is not None:
+            self._raise_deferred()
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.result
+
     def _raise_deferred(self) -> None:
         if self._deferred is not None and threading.current_thread() is threading.main_thread():
             error, self._deferred = self._deferred, None
             raise error
 
-    def _commit_pending(self, patience_seconds: float) -> None:
+    def _commit_pending(self) -> None:
         """Commit everything queued, the caller's ticket among it. The lock is held."""
-        while self._pending:
-            batch: list[_Ticket] = []
-            while self._pending and len(batch) < BATCH_MAX:
-                batch.append(self._pending.popleft())
+        self._recover()
+        while batch := self._next_batch():
             try:
-                self._begin(patience_seconds)
-            except BaseException as error:  # noqa: BLE001 - handed to each caller
-                for ticket in batch:
-                    ticket.error, ticket.done = error, True
-                return
-            self._run_batch(batch)
+                self._commit(batch, LOCK_PATIENCE_SECONDS)
+            except Exception as error:  # noqa: BLE001 - handed to those whom it concerns
+                self._blame(batch, error)
 
-    def _begin(self, patience_seconds: float) -> None:
+    def _next_batch(self) -> list[_Ticket]:
+        """Return tickets that are to be done. They stay queued: a thread that is torn away here loses none of them."""
+        pending = self._pending
+        while pending and (pending[0].done or pending[0].withdrawn):
+            pending.popleft()
+        if len(pending) < 2:
+            return list(pending)
+        return [ticket for ticket in pending.copy() if not (ticket.done or ticket.withdrawn)][:BATCH_MAX]
+
+    def _commit(self, batch: list[_Ticket], patience_seconds: float) -> None:
+        """Do the tickets in one transaction, and mark them done in it."""
+        writer = self._begin(patience_seconds)
+        self._batch = batch
+        try:
+            for ticket in batch:
+                ticket.result = ticket.operation(writer)
+            for ticket in batch:
+                ticket.done = True
+            writer.execute("COMMIT")
+        except sqlite.DatabaseError:
+            for ticket in batch:  # SQLite may have rolled back by itself, then `_recover` sees nothing to do
+                ticket.done = False
+            self._recover()
+            raise
+        except BaseException:
+            self._recover()
+            raise
+        self._ringer.ring()
+        self._commits += 1
+        if not sqlite.WAL_RESET_FIXED and self._commits % COMMITS_PER_CHECKPOINT == 0:
+            self._checkpoint(writer)
+
+    def _recover(self) -> None:
+        """End a transaction that was left open; its tickets are to be done again. Nothing to do is the usual case."""
+        if self._writer is not None and self._writer.in_transaction:
+            for ticket in self._batch:
+                ticket.done = False
+            self._writer.rollback()
+
+    def _blame(self, batch: list[_Ticket], error: Exception) -> None:
+        """One of the operations failed: each gets a transaction of its own, so that only the guilty one fails."""
+        if isinstance(error, StoreError):  # no transaction could be begun: that concerns them all
+            for ticket in batch:
+                ticket.error, ticket.done = StoreError(str(error)), True
+            return
+        if len(batch) == 1:
+            batch[0].error, batch[0].done = self._explain(error), True
+            return
+        for ticket in batch:
+            if not (ticket.done or ticket.withdrawn):
+                try:
+                    self._commit([ticket], LOCK_PATIENCE_SECONDS)
+                except Exception as own:  # noqa: BLE001 - handed to the caller whose operation it was
+                    ticket.error, ticket.done = self._explain(own), True
+        if all(ticket.error is None for ticket in batch):
+            raise error  # no operation's: a signal handler of the author's raised it in this thread
+
+    def _begin(self, patience_seconds: float) -> sqlite.Connection:
         """Take SQLite's write lock, waiting for other processes up to `patience_seconds`."""
+        if self._writer is None:
+            self._writer = self._open_writer()
         deadline = time.monotonic() + patience_seconds
         pause_seconds = 0.0005
         while True:
@@ -153,47 +249,21 @@ class Database:
                         f"{self.home.database} was locked by another program for {patience_seconds:.0f} s. "
                         "Nothing was written; close that program and try again."
                     ) from None
-                time.sleep(pause_seconds)
-                pause_seconds = min(pause_seconds * 2, 0.02)
             else:
-                return
+                return self._writer
+            self._raise_deferred()
+            time.sleep(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, 0.02)
 
-    def _run_batch(self, batch: list[_Ticket]) -> None:
-        try:
-            for ticket in batch:
-                ticket.result = ticket.operation(self._writer)
-            self._writer.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - handed to the caller whose operation it was
-            self._writer.rollback()
-            if len(batch) == 1 or isinstance(error, sqlite.OperationalError):
-                explained = self._explain(error)
-                for ticket in batch:
-                    ticket.error, ticket.done = explained, True
-                return
-            # One operation of several failed: each gets a transaction of its own, so that only the guilty one fails.
-            for ticket in batch:
-                self._begin(LOCK_PATIENCE_SECONDS)
-                self._run_batch([ticket])
-            return
-        except BaseException:
-            # Not from an operation: a signal handler raised in this thread. What others queued is for the next writer.
-            self._writer.rollback()
-            self._pending.extendleft(reversed(batch))
-            raise
-        for ticket in batch:
-            ticket.done = True
-        self._ringer.ring()
-        self._commits += 1
-        if not sqlite.WAL_RESET_FIXED and self._commits % COMMITS_PER_CHECKPOINT == 0:
-            # RESTART holds the writer's lock throughout, so that no other commit can reset the WAL meanwhile.
-            self._writer.execute("PRAGMA wal_checkpoint(RESTART)")
+    def _checkpoint(self, writer: sqlite.Connection) -> None:
+        # RESTART holds the writer's lock throughout, so that no other commit can reset the WAL meanwhile.
+        with suppress(sqlite.OperationalError):  # the rows are safe without it; the next one tries again
+            writer.execute("PRAGMA wal_checkpoint(RESTART)")
 
-    def _explain(self, error: BaseException) -> BaseException:
+    def _explain(self, error: Exception) -> Exception:
         if isinstance(error, sqlite.OperationalError) and "full" in str(error):
             return StoreError(f"The disk that holds {self.home.path} is full; nothing was written.")
-        if isinstance(error, sqlite.OperationalError | sqlite.DatabaseError) and not isinstance(
-            error, sqlite.IntegrityError
-        ):
+        if isinstance(error, sqlite.DatabaseError) and not isinstance(error, sqlite.IntegrityError):
             return StoreError(f"{self.home.database} cannot be written: {error}.")
         return error
 
@@ -201,75 +271,144 @@ class Database:
 
     def reader(self) -> sqlite.Connection:
         """Return this thread's connection for reading. Keep no cursor of it open: a long read stops checkpoints."""
-        connection: sqlite.Connection | None = getattr(self._readers, "connection", None)
-        if connection is None:
-            connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
-            self._readers.connection = connection
-            self._open_readers.append(connection)
+        reader: _Reader | None = getattr(self._readers, "reader", None)
+        if reader is None or reader.connection is None:
+            reader = self._readers.reader = _Reader(self.new_reader())
+            self._open_readers.add(reader)
+        assert reader.connection is not None
+        return reader.connection
+
+    def new_reader(self) -> sqlite.Connection:
+        """Return a connection for reading that the caller closes."""
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = ON")
         return connection
 
     def close(self) -> None:
         """Close what this process has open; a later call of any method fails."""
         _OPEN.discard(self)
         with self._lock:
-            for connection in (*self._open_readers, self._writer):
-                connection.close()
-            self._open_readers.clear()
+            for reader in list(self._open_readers):
+                reader.close()
+            if self._writer is not None:
+                self._writer.close()
         self._ringer.close()
 
     # -- opening -------------------------------------------------------------------------------------------------
 
     def _connect(self) -> sqlite.Connection:
+        if self._orphaned:
+            raise StoreError(
+                f"This process was forked from one that has ended, and cannot use {self.home.path} safely. "
+                "Start it as a process of its own (with multiprocessing: the start method 'spawn')."
+            )
         return sqlite.connect(self.home.database, isolation_level=None, check_same_thread=False, timeout=5.0)
 
     def _open_writer(self) -> sqlite.Connection:
-        new = not self.home.database.exists()
+        _create_private(self.home)
+        connection: sqlite.Connection | None = None
         try:
             connection = self._connect()
-            found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-            if found > SCHEMA_VERSION:
+            self._set_up(connection)
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, sqlite.DatabaseError):
                 raise StoreError(
-                    f"{self.home.database} was written by a newer flowdeck (schema {found}; this one knows "
-                    f"{SCHEMA_VERSION}). Use that version, or set FLOWDECK_HOME to another folder."
-                )
-            if found < SCHEMA_VERSION:
-                _create(self.home, connection)
-            if new:
-                os.chmod(self.home.database, 0o600)
-            full = self.settings.durability == "full"
-            connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
-            connection.execute("PRAGMA busy_timeout = 0")
-            if not sqlite.WAL_RESET_FIXED:
-                connection.execute("PRAGMA wal_autocheckpoint = 0")
-        except sqlite.DatabaseError as error:
-            raise StoreError(f"{self.home.database} cannot be opened: {error}. See `flowdeck doctor`.") from None
+                    f"{self.home.database} cannot be opened: {error}. See `flowdeck doctor`."
+                ) from None
+            raise
         return connection
 
-    def forget_after_fork(self) -> None:
-        """Drop the connections without closing them: in a forked child, closing would drop the parent's locks."""
-        _LEAKED.extend((self._writer, *self._open_readers))
-        self._open_readers = []
+    def _set_up(self, connection: sqlite.Connection) -> None:
+        found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.home.database} was written by a newer flowdeck (schema {found}; this one knows "
+                f"{SCHEMA_VERSION}). Use that version, or set FLOWDECK_HOME to another folder."
+            )
+        if found < SCHEMA_VERSION:
+            _migrate(self.home, connection)
+        full = self.settings.durability == "full"
+        connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+        connection.execute("PRAGMA busy_timeout = 0")
+        if not sqlite.WAL_RESET_FIXED:
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+
+    # -- forking -------------------------------------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        """Let a commit of another thread end: a child must not inherit it half done."""
+        if self._committing_thread != threading.get_ident():
+            self._paused = self._lock.acquire(timeout=FORK_PATIENCE_SECONDS)
+        self._shared_memory = forks.shared_memory_of(self.home.database)
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        if self._paused:
+            self._paused = False
+            self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Drop the connections without closing them, which would touch the parent's; new ones come when needed."""
+        for reader in list(self._open_readers):
+            _LEAKED.append(reader.connection)
+            reader.connection = None
+        _LEAKED.append(self._writer)
+        self._writer = None
         self._readers = threading.local()
+        self._open_readers = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._paused = False
         self._pending.clear()
-        self._writer = self._open_writer()
+        self._batch = []
+        self._committing_thread = 0
+        self._deferred = None
+        self._orphaned = not forks.take_locks(self.home.database, self._shared_memory)
 
 
-def _create(home: Home, connection: sqlite.Connection) -> None:
-    from flowdeck.store import schema  # noqa: PLC0415 - only for a new or older home: it imports sqlite-utils (0.1 s)
+def _create_private(home: Home) -> None:
+    """Make the file before SQLite does, for the mode: the write-ahead log gets the same."""
+    if home.database.exists():
+        return
+    try:
+        os.close(os.open(home.database, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        pass  # another process was faster
+    except OSError as error:
+        raise StoreError(f"{home.database} cannot be created: {error.strerror}.") from None
 
-    connection.execute("PRAGMA journal_mode = WAL")
+
+def _migrate(home: Home, connection: sqlite.Connection) -> None:
+    try:
+        from flowdeck.store import schema  # noqa: PLC0415 - for a new or older home only: sqlite-utils costs 0.1 s
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"{home.path} is new or of an older flowdeck, and this Python has no {error.name} to set it up with. "
+            "Open it once with `flowdeck doctor`, or install flowdeck with its dependencies here."
+        ) from None
     schema.migrate(home, connection)
 
 
 _OPEN: weakref.WeakSet[Database] = weakref.WeakSet()
-_LEAKED: list[sqlite.Connection] = []
+_LEAKED: list[sqlite.Connection | None] = []
+
+
+def _before_fork() -> None:
+    for database in list(_OPEN):
+        database.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for database in list(_OPEN):
+        database.after_fork_in_parent()
 
 
 def _after_fork_in_child() -> None:
     for database in list(_OPEN):
-        database.forget_after_fork()
+        database.after_fork_in_child()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+)

@@ -32,6 +32,7 @@ def migrate(home: Home, connection: Connection) -> None:
     descriptor = os.open(home.migration_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        connection.execute("PRAGMA journal_mode = WAL")
         migrations.apply(sqlite_utils.Database(connection))
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     finally:

@@ -154,23 +154,41 @@ def end(
     Returns:
         The state that it was given; None when it had a final state, or belongs to another process by now.
     """
+    standing = _held(connection, holder)
+    if standing is None:
+        return None
+    state = _end_of(standing, reason)
+    if state is None:
+        if columns:
+            flow_runs.set_columns(connection, holder.key, columns)
+        return None
+    flow_runs.set_state(connection, holder.key, state, at, columns=columns)
+    task_runs.close_open(connection, holder.key, state, at)
+    _end_subflows(connection, holder.key, state, at)
+    return state
+
+
+def coming_end(connection: Connection, holder: Holder, reason: str) -> State | None:
+    """Return the state that `end` would give, so that the log can say it before the run is over."""
+    standing = _held(connection, holder)
+    return None if standing is None else _end_of(standing, reason)
+
+
+def _held(connection: Connection, holder: Holder) -> tuple[StateType, str | None] | None:
+    """Return state and message of a run that still belongs to these processes."""
     row = connection.execute(
         """SELECT state_type, state_message FROM flow_run
            WHERE key = ? AND incarnation = ? AND host_pid IS ? AND pid IS ?""",
         holder,
     ).fetchone()
-    if row is None:
-        return None
-    key, state_type, message = holder.key, StateType(row[0]), row[1]
+    return None if row is None else (StateType(row[0]), row[1])
+
+
+def _end_of(standing: tuple[StateType, str | None], reason: str) -> State | None:
+    state_type, message = standing
     if state_type in TERMINAL:
-        if columns:
-            flow_runs.set_columns(connection, key, columns)
         return None
-    state = named("Cancelled", message) if state_type is StateType.CANCELLING else named("Crashed", reason)
-    flow_runs.set_state(connection, key, state, at, columns=columns)
-    task_runs.close_open(connection, key, state, at)
-    _end_subflows(connection, key, state, at)
-    return state
+    return named("Cancelled", message) if state_type is StateType.CANCELLING else named("Crashed", reason)
 
 
 def end_subflow(connection: Connection, key: int, state: State, at: int) -> None:

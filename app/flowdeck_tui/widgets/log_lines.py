@@ -1,0 +1,221 @@
+"""One line of a log as it stands on the screen, and which cells differ between two of them. Pure.
+
+Text is made harmless here and never read as markup. A line without colours costs two styles on the wire: what is
+around the text is muted as one piece.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from flowdeck.rules.terminal_text import inert, inert_line
+from flowdeck_tui.widgets.columns import cut, pad
+
+if TYPE_CHECKING:
+    from flowdeck.deck import LogLine
+
+TAB_WIDTH: Final = 8
+WIDE_SCREEN: Final = 120  # cells from which on there is room for milliseconds and longer task names
+NARROW_SCREEN: Final = 50  # cells below which the task has no column
+_UNSEEN_CHARACTERS: Final = 4096  # how much of a line may be escape sequences before its start is all that is shown
+
+
+class LogTone(StrEnum):
+    """What a piece of a line is; the value is the component class that gives it a colour."""
+
+    TEXT = "tone--plain"
+    MUTED = "tone--muted"
+    WARNING = "tone--warn"
+    ERROR = "tone--bad"
+    MATCH = "log-view--match"
+    CURRENT_MATCH = "log-view--match-current"
+    PILL = "log-view--pill"
+    BAR = "log-view--bar"
+    THUMB = "log-view--thumb"
+
+
+Palette = Mapping[LogTone, Style]
+
+_LEVEL_TONES: Final = {"WARNING": LogTone.WARNING, "ERROR": LogTone.ERROR, "CRITICAL": LogTone.ERROR}
+
+
+class TimeMode(StrEnum):
+    """What the time column shows."""
+
+    CLOCK = "clock"
+    ELAPSED = "elapsed"
+    NONE = "none"
+
+    @property
+    def next(self) -> TimeMode:
+        """The mode that follows when the user turns them over."""
+        modes = list(TimeMode)
+        return modes[(modes.index(self) + 1) % len(modes)]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How lines are laid out.
+
+    Attributes:
+        width: cells of a row.
+        time_mode: what the time column shows.
+        start: the moment that elapsed time counts from; None when unknown.
+        shift: cells of the text that are scrolled out at its left.
+        zone: time zone of the reader; None for that of the machine.
+        ellipsis: one cell that marks where something is cut.
+    """
+
+    width: int
+    time_mode: TimeMode = TimeMode.CLOCK
+    start: datetime | None = None
+    shift: int = 0
+    zone: tzinfo | None = None
+    ellipsis: str = "…"
+
+    @property
+    def time_width(self) -> int:
+        """Cells of the time column, with the space behind it."""
+        match self.time_mode:
+            case TimeMode.NONE:
+                return 0
+            case TimeMode.ELAPSED:
+                return 12
+            case TimeMode.CLOCK:
+                return 13 if self.width >= WIDE_SCREEN else 9
+
+    @property
+    def task_width(self) -> int:
+        """Cells of the task column, with the space behind it."""
+        if self.width < NARROW_SCREEN:
+            return 0
+        return 21 if self.width >= WIDE_SCREEN else 15
+
+    def time_text(self, at: datetime | None) -> str:
+        """Write the time column of a record; blank when its time is not known."""
+        if at is None or self.time_mode is TimeMode.NONE:
+            return " " * self.time_width
+        if self.time_mode is TimeMode.ELAPSED:
+            return _elapsed(at - (self.start or at)).rjust(self.time_width - 1) + " "
+        local = at.astimezone(self.zone)
+        text = f"{local.hour:02d}:{local.minute:02d}:{local.second:02d}"
+        return f"{text}.{local.microsecond // 1000:03d} " if self.width >= WIDE_SCREEN else f"{text} "
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnLine:
+    """A line ready for the screen, not padded."""
+
+    strip: Strip
+    is_cut: bool
+    """Whether text is left out at the right."""
+
+
+def draw_line(
+    line: LogLine, layout: Layout, palette: Palette, pattern: re.Pattern[str] | None, match: LogTone
+) -> DrawnLine:
+    """Lay out one physical line.
+
+    Args:
+        line: what is drawn.
+        layout: columns and width.
+        palette: style of each tone.
+        pattern: what is being searched, for its matches to stand out; None for nothing.
+        match: tone of a match in this line.
+    """
+    tone, lead = _head_lead(line, layout) if line.head else (LogTone.MUTED, _continuation_lead(layout))
+    room = max(0, layout.width - sum(cell_len(text) for text, _ in lead))
+    raw = line.text[: 2 * (layout.shift + room) + _UNSEEN_CHARACTERS]
+    text = _plain_width(inert(raw)).expandtabs(TAB_WIDTH)
+    body = Strip([Segment(piece, palette[kind]) for piece, kind in _marked(text, tone, pattern, match) if piece])
+    is_cut = body.cell_length > layout.shift + room
+    if is_cut and room:
+        body = Strip(
+            [*body.crop(layout.shift, layout.shift + room - 1), Segment(layout.ellipsis, palette[LogTone.MUTED])]
+        )
+    elif layout.shift:
+        body = body.crop(layout.shift, max(layout.shift, body.cell_length))
+    segments = [*(Segment(piece, palette[kind]) for piece, kind in lead if piece), *body]
+    return DrawnLine(Strip(segments).simplify().crop(0, layout.width), is_cut)
+
+
+def changed_cells(old: Strip, new: Strip, blank: Style | None = None) -> tuple[int, int] | None:
+    """Return the cells `[first, stop)` that differ between two rows; None when none does.
+
+    Missing cells at the right end are blank, in the style `blank`. A row with characters of other widths than one cell
+    is taken as a whole: terminals do not agree on them, so no place behind them is certain.
+    """
+    if old == new:
+        return None
+    width = max(old.cell_length, new.cell_length)
+    if not (_is_even(old.text) and _is_even(new.text)):
+        return 0, width
+    before, now = _cells(old, width, blank), _cells(new, width, blank)
+    first = next((x for x in range(width) if before[x] != now[x]), None)
+    if first is None:
+        return None
+    return first, next(x for x in range(width, first, -1) if before[x - 1] != now[x - 1])
+
+
+def _head_lead(line: LogLine, layout: Layout) -> tuple[LogTone, list[tuple[str, LogTone]]]:
+    tone = _LEVEL_TONES.get(line.level, LogTone.MUTED)
+    task = ""
+    if width := layout.task_width:
+        name = _plain_width(inert_line(line.task_name or ""))
+        task = pad(cut(name, width - 1, layout.ellipsis, "middle"), width)
+    lead = [
+        (f" {layout.time_text(line.at)}", LogTone.MUTED),
+        (line.level[:1] or " ", tone),
+        (f" {task}", LogTone.MUTED),
+    ]
+    if tone is LogTone.MUTED and line.source != "engine":
+        tone = LogTone.TEXT
+    return tone, lead
+
+
+def _continuation_lead(layout: Layout) -> list[tuple[str, LogTone]]:
+    return [(" " * (layout.time_width + 1) + "| ", LogTone.MUTED)]
+
+
+def _marked(
+    text: str, tone: LogTone, pattern: re.Pattern[str] | None, match_tone: LogTone
+) -> Iterator[tuple[str, LogTone]]:
+    end = 0
+    for match in pattern.finditer(text) if pattern else ():
+        if match.end() > match.start():
+            yield text[end : match.start()], tone
+            yield match[0], match_tone
+            end = match.end()
+    yield text[end:], tone
+
+
+def _plain_width(text: str) -> str:
+    """Take out what joins emoji or makes a sign an emoji: terminals do not agree how wide the result is."""
+    return text if text.isascii() else text.replace("\u200d", "").replace("\ufe0f", "")
+
+
+def _elapsed(duration: timedelta) -> str:
+    sign, duration = ("-", -duration) if duration < timedelta() else ("+", duration)
+    minutes, seconds = divmod(duration // timedelta(seconds=1), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{sign}{hours}:{minutes:02d}:{seconds:02d}.{duration.microseconds // 100_000}"
+
+
+def _is_even(text: str) -> bool:
+    return text.isascii() or all(cell_len(character) == 1 for character in set(text))
+
+
+def _cells(strip: Strip, width: int, blank: Style | None) -> list[tuple[str, Style | None]]:
+    cells = [(character, segment.style) for segment in strip for character in segment.text]
+    cells.extend([(" ", blank)] * (width - len(cells)))
+    return cells

@@ -1,0 +1,77 @@
+"""`flowdeck flow …`: the flows that were found in watched folders."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Final
+
+from flowdeck.cli import json_output, printing, text_output
+from flowdeck.cli.flow_reference import known_flow
+from flowdeck.cli.surroundings import now
+from flowdeck.cli.tables import Paper, paper_for
+from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, run_noun
+from flowdeck.deck import Deck
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `flowdeck flow` with these words."""
+    return run_noun("flow", VERBS, argv)
+
+
+def _configure_ls(parser: Parser) -> None:
+    add_limit(parser)
+    add_json(parser)
+
+
+def _ls(arguments: argparse.Namespace) -> int:
+    with closing(Deck()) as deck:
+        entries = deck.flows()
+        shown = entries[: arguments.limit] if arguments.limit else entries
+        if arguments.json:
+            printing.document([json_output.flow(entry) for entry in shown])
+        elif shown:
+            printing.lines(text_output.flows(shown, _paper()))
+        if not entries:
+            printing.note(_why_none(deck))
+        elif len(shown) < len(entries):
+            printing.note(f"{len(shown)} of {len(entries):,} flows; --limit 0 lists all.")
+    return 0
+
+
+def _why_none(deck: Deck) -> str:
+    status = deck.engine_status()
+    if not status.folders:
+        return "no folder is watched yet; `flowdeck server start FOLDER` or `flowdeck FOLDER` adds one."
+    if not status.running:
+        folders = ", ".join(status.folders)
+        return f"no flows are known, and no engine runs to look in {folders}: `flowdeck server start`."
+    return f"no flows were found in {', '.join(status.folders)}."
+
+
+def _configure_inspect(parser: Parser) -> None:
+    parser.add_argument("flow", metavar="FLOW", help="name, function or FILE:FUNCTION")
+    add_json(parser)
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    with closing(Deck()) as deck:
+        entry = known_flow(deck, arguments.flow)
+        if arguments.json:
+            printing.document(json_output.flow_detail(entry))
+        else:
+            printing.lines(text_output.flow(entry, _paper()))
+    return 0
+
+
+def _paper() -> Paper:
+    return paper_for(sys.stdout, os.environ, printing.terminal_width(sys.stdout), now())
+
+
+VERBS: Final[dict[str, Verb]] = {
+    "ls": Verb("list the flows of watched folders, and files that cannot be imported", _configure_ls, _ls),
+    "inspect": Verb("show a flow and its parameters", _configure_inspect, _inspect),
+}

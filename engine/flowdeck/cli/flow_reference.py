@@ -1,0 +1,159 @@
+"""From the word that a user wrote to a flow of the catalogue, and from `-p name=value` to its parameters."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from flowdeck.cli.printing import note
+from flowdeck.cli.surroundings import bring_up_engine
+from flowdeck.deck import Deck, FlowEntry
+from flowdeck.rules.exceptions import NotFoundError, RefusedError, UsageError
+from flowdeck.rules.flow_files import find_flows
+from flowdeck.rules.parameters import parse_text
+
+DESCRIBE_PATIENCE_SECONDS: Final = 30.0
+SETTLING_SECONDS: Final = 5.0
+"""For so long after its start an engine may still be looking at the folders; a name that is unknown may yet come."""
+
+
+def known_flow(deck: Deck, reference: str) -> FlowEntry:
+    """Return the flow that a reference names, as far as the catalogue knows.
+
+    Raises:
+        NotFoundError: there is none; the sentence says what to do.
+        AmbiguousError: there are several.
+    """
+    try:
+        return deck.flow(reference)
+    except NotFoundError:
+        file, function = _file_and_function(reference)
+        if file is None:
+            raise
+        if function is None:
+            raise NotFoundError(_name_a_function(file, reference)) from None
+        raise NotFoundError(
+            f"{file} is in no watched folder. `flowdeck server start {file.parent}` or `flowdeck {file.parent}` "
+            "makes an engine look at it."
+        ) from None
+
+
+def wanted_flow(deck: Deck, reference: str) -> FlowEntry:
+    """Return the flow that a reference names, after having an engine look at its file if need be.
+
+    Raises:
+        NotFoundError: there is none.
+        AmbiguousError: there are several.
+        RefusedError: its file cannot be imported, or was not looked at in time.
+    """
+    try:
+        return deck.flow(reference)
+    except NotFoundError as error:
+        file, function = _file_and_function(reference)
+        if file is None:
+            return _settled(deck, reference, error)
+        if function is None:
+            raise NotFoundError(_name_a_function(file, reference)) from None
+    _check_source(file, function)
+    folder = str(file.parent)
+    if not any(_lies_in(folder, watched) for watched in deck.engine_status().folders):
+        deck.watch_folder(file.parent)
+        note(f"watching {folder} from now on.")
+    return _described(deck, f"{file}:{function}", file)
+
+
+def parameters(entry: FlowEntry, words: Sequence[str]) -> dict[str, Any]:
+    """Turn `name=value` words into parameters: text where the flow takes text, else JSON, else text.
+
+    Raises:
+        UsageError: a word is not of that form.
+    """
+    schema = entry.parameter_schema or {}
+    return parsed_parameters(schema.get("properties", {}), words)
+
+
+def parsed_parameters(properties: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
+    """Like `parameters`, by the properties of a schema.
+
+    Raises:
+        UsageError: a word is not of that form.
+    """
+    values: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"'{word}' is not a parameter; write -p NAME=VALUE.")
+        values[name] = parse_text(properties.get(name, {}), text)
+    return values
+
+
+def _file_and_function(reference: str) -> tuple[Path | None, str | None]:
+    """Split FILE:FUNCTION; (None, None) when it names no existing file, and no function for a FILE alone."""
+    file, colon, function = reference.rpartition(":")
+    if colon and os.path.isfile(file):
+        return Path(os.path.realpath(file)), function
+    if os.path.isfile(reference):
+        return Path(os.path.realpath(reference)), None
+    return None, None
+
+
+def _name_a_function(file: Path, reference: str) -> str:
+    functions = [flow.function for flow in find_flows(file.read_bytes(), str(file)).flows]
+    if not functions:
+        return f"{file} defines no flow."
+    return f"'{reference}' is a file; name a flow of it: {', '.join(f'{reference}:{name}' for name in functions)}."
+
+
+def _check_source(file: Path, function: str) -> None:
+    """Refuse what no engine will find, before one is asked to look."""
+    outline = find_flows(file.read_bytes(), str(file))
+    if not outline.makes_flows:
+        raise NotFoundError(f"{file} defines no flow.")
+    functions = [flow.function for flow in outline.flows]
+    if functions and function not in functions:
+        raise NotFoundError(f"There is no flow '{function}' in {file}: it has {', '.join(functions)}.")
+
+
+def _lies_in(folder: str, watched: str) -> bool:
+    return folder == watched or folder.startswith(watched.rstrip("/") + "/")
+
+
+def _settled(deck: Deck, reference: str, error: NotFoundError) -> FlowEntry:
+    """Give an engine that was started just now the time to find the flow."""
+    status = deck.engine_status()
+    if not status.folders:
+        raise error
+    bring_up_engine(deck)
+    started_at = deck.engine_status().started_at
+    age_seconds = 0.0 if started_at is None else time.time() - started_at.timestamp()
+    deadline = time.monotonic() + SETTLING_SECONDS - age_seconds
+    with deck.changes() as feed:
+        while True:
+            try:
+                return deck.flow(reference)
+            except NotFoundError:
+                if time.monotonic() >= deadline:
+                    raise
+            feed.wait(max(0.0, deadline - time.monotonic()))
+
+
+def _described(deck: Deck, reference: str, file: Path) -> FlowEntry:
+    """Wait until an engine has looked at a file."""
+    deadline = time.monotonic() + DESCRIBE_PATIENCE_SECONDS
+    with deck.changes() as feed:
+        bring_up_engine(deck)
+        while time.monotonic() < deadline:
+            entries = [entry for entry in deck.flows() if f"{entry.folder}/{entry.file}" == str(file)]
+            for entry in entries:
+                if entry.status != "ok" and entry.error is not None:
+                    raise RefusedError(f"{file} cannot be imported: {entry.error.type}: {entry.error.message}")
+            if entries:
+                return deck.flow(reference)
+            feed.wait(max(0.0, deadline - time.monotonic()))
+    raise RefusedError(
+        f"{file} was not described within {DESCRIBE_PATIENCE_SECONDS:.0f} s. The engine's log may say why: "
+        f"{deck.home / 'engine.log'}"
+    )

@@ -1,0 +1,85 @@
+"""What a command knows of a run beside its row: is there an engine, is its process there. Gives the waiting reasons."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from flowdeck.cli.printing import note
+from flowdeck.deck import Deck, FlowRun, RunQuery
+from flowdeck.rules.states import StateType
+from flowdeck.rules.waiting import Surroundings, waiting_reason
+
+_HOLDING_A_PLACE: Final = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+
+
+def now() -> datetime:
+    """Return the time at which a command looks."""
+    return datetime.now(UTC)
+
+
+def bring_up_engine(deck: Deck) -> None:
+    """Start an engine if none serves the home, and say so.
+
+    Raises:
+        RefusedError: it did not come up.
+    """
+    if deck.engine_status().running:
+        return
+    status = deck.ensure_engine(started_by="cli")
+    note(f"started an engine for {deck.home} (pid {status.pid}); it ends by itself when nothing needs it.")
+
+
+def with_reasons(deck: Deck, runs: Sequence[FlowRun], at: datetime) -> list[tuple[FlowRun, str | None]]:
+    """Pair each run with the reason why it does not move, None where it does."""
+    if all(run.is_final for run in runs):
+        return [(run, None) for run in runs]
+    around = Surroundings(now=at, engine_running=deck.engine_status().running)
+    if around.engine_running and any(_is_due(run, at) for run in runs):
+        around = _with_places(deck, around)
+    return [(run, _reason(run, around)) for run in runs]
+
+
+def reason_of(deck: Deck, run: FlowRun, at: datetime) -> str | None:
+    """Return why a run does not move; None when it does, or is over."""
+    return with_reasons(deck, [run], at)[0][1]
+
+
+def _reason(run: FlowRun, around: Surroundings) -> str | None:
+    if run.is_final:
+        return None
+    seen = replace(around, process_alive=_process_alive(run))
+    return waiting_reason(run.state_type, run.state_name, run.scheduled_at, seen)
+
+
+def _is_due(run: FlowRun, at: datetime) -> bool:
+    return run.state_type is StateType.SCHEDULED and (run.scheduled_at is None or run.scheduled_at <= at)
+
+
+def _with_places(deck: Deck, around: Surroundings) -> Surroundings:
+    """Count the places of the engine that are taken: by runs that it claimed, or that have a run host."""
+    # Imported here: it brings asyncio (40 ms), and is asked for only when a run is due and an engine does not start it.
+    from flowdeck.service.worker import default_limit  # noqa: PLC0415
+
+    started = deck.flow_runs(RunQuery(state_types=_HOLDING_A_PLACE, roots_only=True, limit=0))
+    taken = sum(run.host_pid is not None or run.pid is None for run in started)
+    return replace(around, run_limit=default_limit(), runs_started=taken)
+
+
+def _process_alive(run: FlowRun) -> bool | None:
+    """Tell whether a process of the run is there: its own or its host; None when none is known."""
+    pids = [pid for pid in (run.pid, run.host_pid) if pid is not None]
+    return any(_exists(pid) for pid in pids) if pids else None
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

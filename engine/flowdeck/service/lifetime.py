@@ -1,0 +1,67 @@
+"""How long an engine stays that a front end brought up: until nobody looks and nothing is left to do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from typing import Final
+
+from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
+from flowdeck.store import supervision
+from flowdeck.store.database import Database
+from flowdeck.store.doorbell import SUFFIX, short_path
+from flowdeck.store.home import Home
+
+STAYS: Final = "server"
+"""An engine of this origin stays until it is told to go."""
+
+
+class Lifetime:
+    """Knows since when an engine has been of no use to anybody."""
+
+    def __init__(self, database: Database, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Begin with the full time.
+
+        Args:
+            database: of the home.
+            clock: tells the time.
+        """
+        self._database = database
+        self._clock = clock
+        self._needed_at = clock.monotonic_seconds()
+        self.idle_seconds = database.settings.engine_idle_seconds
+
+    @property
+    def look_seconds(self) -> float:
+        """How often `is_over` should be asked."""
+        return min(1.0, max(0.05, self.idle_seconds / 4))
+
+    def is_over(self) -> bool:
+        """Tell whether the engine may go: for long enough no client was there and nothing ran or was scheduled."""
+        now = self._clock.monotonic_seconds()
+        if supervision.any_live(self._database.reader()) or has_clients(self._database.home):
+            self._needed_at = now
+        return now - self._needed_at >= self.idle_seconds
+
+
+def has_clients(home: Home) -> bool:
+    """Tell whether another process listens for changes of this home: a terminal, or a command that watches."""
+    own = f"{os.getpid()}-"
+    try:
+        descriptor = os.open(home.bells, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        names = [name for name in os.listdir(descriptor) if name.endswith(SUFFIX) and not name.startswith(own)]
+        return any(_is_listened_to(short_path(home.bells, descriptor, name)) for name in names)
+    finally:
+        os.close(descriptor)
+
+
+def _is_listened_to(path: str) -> bool:
+    """Tell whether a process has this socket open: the file alone outlives a reader that was killed."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(path)
+        return True
+    return False

@@ -1,0 +1,219 @@
+"""The supervisor: finds runs whose processes are gone, carries out cancels, gives back what never started.
+
+It looks when it starts (so it adopts what an earlier engine left), every few seconds, and when a run is being
+cancelled. What it does about a run is decided in `verdicts`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from flowdeck.host import process_tree
+from flowdeck.host.process_tree import Member
+from flowdeck.host.run_end import end_run
+from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
+from flowdeck.rules.states import StateType, named
+from flowdeck.service.journal import say
+from flowdeck.service.verdicts import Verdict, judge
+from flowdeck.store import processes, supervision
+from flowdeck.store.database import Database
+from flowdeck.store.log_writer import LogWriter
+from flowdeck.store.supervision import LiveRun
+
+LOOK_SECONDS: Final = 2.0
+CANCEL_LOOK_SECONDS: Final = 0.1
+"""While a script run is being cancelled."""
+
+HOST_GONE: Final = "Its run host is gone, and its process with it."
+PROCESS_GONE: Final = "Its process is gone: it was killed, or the machine was restarted."
+NEVER_STARTED: Final = "Its run host never started."
+
+
+@dataclass(slots=True)
+class ScriptCancel:
+    """A script run that was asked to end by signal."""
+
+    script: Member
+    kill_at: float
+    """Monotonic seconds."""
+    members: set[Member] = field(default_factory=set[Member])
+    """Its process and all that was seen below it."""
+
+
+class Supervisor:
+    """Watches over the runs of a home. `look` runs in a thread: it may wait for the store and for kills."""
+
+    def __init__(
+        self, database: Database, is_starting: Callable[[int, int], bool], clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        """Watch a home.
+
+        Args:
+            database: of the home.
+            is_starting: tells whether a run host for (key, incarnation) is just coming up.
+            clock: tells the time.
+        """
+        self._database = database
+        self._is_starting = is_starting
+        self._clock = clock
+        self._told_hosts: set[tuple[int, int, bool]] = set()
+        self._script_cancels: dict[tuple[int, int], ScriptCancel] = {}
+        self._changed = asyncio.Event()
+        self._cancelling = False
+        self._actions: dict[Verdict, Callable[[LiveRun], None]] = {
+            Verdict.TELL_HOST: self._tell_host,
+            Verdict.CANCEL_SCRIPT: self._cancel_script,
+            Verdict.HOST_LOST: self._close_hosted,
+            Verdict.PROCESS_LOST: self._close_script,
+            Verdict.NEVER_STARTED: self._give_back,
+        }
+
+    def wake(self) -> None:
+        """Say that runs changed: if one is being cancelled, it is looked at now."""
+        cancelling = supervision.cancel_wanted(self._database.reader())
+        if cancelling or self._cancelling:
+            self._changed.set()
+        self._cancelling = cancelling
+
+    def look_now(self) -> None:
+        """Say that a process of ours has ended."""
+        self._changed.set()
+
+    async def serve(self) -> None:
+        """Look again and again, for ever."""
+        while True:
+            self._changed.clear()
+            scripts_wait = await asyncio.to_thread(self.look)
+            try:
+                async with asyncio.timeout(CANCEL_LOOK_SECONDS if scripts_wait else LOOK_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+    def look(self) -> bool:
+        """Look at every run that is not over, and do what is to be done.
+
+        Returns:
+            True while a script run is being cancelled, so that the next look should come soon.
+        """
+        reader = self._database.reader()
+        runs = supervision.live_runs(reader)
+        for run in runs:
+            verdict = self._judge(run)
+            if verdict in self._actions:
+                self._actions[verdict](run)
+        for run in supervision.stray_subflows(reader):
+            if not processes.is_alive(run.pid, run.pid_token):
+                self._close_stray(run)
+        live = {(run.key, run.incarnation) for run in runs}
+        self._told_hosts = {told for told in self._told_hosts if told[:2] in live}
+        self._end_leftovers(live)
+        scripts_wait = any(run.state_type is StateType.CANCELLING and run.host_pid is None for run in runs)
+        return scripts_wait or bool(self._script_cancels)
+
+    def _judge(self, run: LiveRun) -> Verdict:
+        return judge(
+            run,
+            host_lives=processes.is_alive(run.host_pid, run.host_token),
+            process_lives=processes.is_alive(run.pid, run.pid_token),
+            is_starting=self._is_starting(run.key, run.incarnation),
+            now=self._clock.now_microseconds(),
+        )
+
+    # -- what is done --------------------------------------------------------------------------------------------
+
+    def _tell_host(self, run: LiveRun) -> None:
+        """Wake the host, which looks at the row. Once: it looks by itself too."""
+        told = (run.key, run.incarnation, run.cancel_forced)
+        if told not in self._told_hosts and run.host_pid is not None and run.host_token is not None:
+            self._told_hosts.add(told)
+            process_tree.send(Member(run.host_pid, run.host_token), signal.SIGTERM)
+
+    def _close_hosted(self, run: LiveRun) -> None:
+        """Close a run whose host is gone. Nobody reads what its processes write any more: they are killed."""
+        killed, survivors = process_tree.kill_all(lambda: self._members(run), _nothing)
+        if killed:
+            say(f"Run {run.run_id} had lost its host; {killed} of its processes were killed.")
+        if survivors:
+            say(f"Processes of run {run.run_id} could not be ended: {process_tree.names(survivors)}.")
+        self._close(run, HOST_GONE)
+
+    def _close_script(self, run: LiveRun) -> None:
+        """Close a run whose script is gone; of one that was being cancelled, end what it left behind."""
+        cancel = self._script_cancels.pop((run.key, run.incarnation), None)
+        if cancel is not None:
+            process_tree.kill_all(lambda: _alive(cancel.members), _nothing)
+        self._close(run, PROCESS_GONE)
+
+    def _cancel_script(self, run: LiveRun) -> None:
+        """Ask a script, and what it has started, to end; after the grace, end it. Never by its process group."""
+        now = self._clock.monotonic_seconds()
+        members = set(self._members(run))
+        cancel = self._script_cancels.get((run.key, run.incarnation))
+        if cancel is None:
+            grace_seconds = 0.0 if run.cancel_forced else self._database.settings.cancel_grace_seconds
+            cancel = self._script_cancels[run.key, run.incarnation] = ScriptCancel(
+                Member(run.pid or 0, run.pid_token or ""), now + grace_seconds
+            )
+            for member in members if grace_seconds else ():
+                process_tree.send(member, signal.SIGTERM)
+        elif run.cancel_forced:
+            cancel.kill_at = now
+        cancel.members |= members
+        if now >= cancel.kill_at:
+            process_tree.kill_all(lambda: _alive(cancel.members), _nothing)
+            self._close_script(run)
+
+    def _end_leftovers(self, live: set[tuple[int, int]]) -> None:
+        """Of scripts that have recorded their cancel by themselves and are gone, end what they left behind."""
+        now = self._clock.monotonic_seconds()
+        for claim, cancel in list(self._script_cancels.items()):
+            if claim in live:
+                continue
+            left = _alive(cancel.members)
+            if left and now < cancel.kill_at:
+                continue
+            del self._script_cancels[claim]
+            if cancel.script not in left:  # a script that goes on looks after its own children
+                process_tree.kill_all(lambda members=cancel.members: _alive(members), _nothing)
+
+    def _give_back(self, run: LiveRun) -> None:
+        at = self._clock.now_microseconds()
+        reason = f"{NEVER_STARTED} {self._database.home.engine_log} may say why."
+        state = self._database.write(lambda connection: supervision.give_back(connection, run, at, reason))
+        if state is not None:
+            say(f"Run {run.run_id} was claimed but never started; it is {state.name} now.")
+
+    def _close(self, run: LiveRun, reason: str) -> None:
+        log = LogWriter(self._database.home.log_file(run.run_id), max_bytes=self._database.settings.log_max_bytes)
+        try:
+            state = end_run(self._database, run.run_id, run.holder, reason, {}, log)
+        finally:
+            log.close()
+        if state is not None:
+            say(f"Run {run.run_id} is {state.name}: {state.message}")
+
+    def _close_stray(self, run: LiveRun) -> None:
+        at = self._clock.now_microseconds()
+        state = named("Cancelled") if run.state_type is StateType.CANCELLING else named("Crashed", PROCESS_GONE)
+        self._database.write(lambda connection: supervision.end_subflow(connection, run.key, state, at))
+
+    def _members(self, run: LiveRun) -> list[Member]:
+        """Return a run's flow process, if it is still that one, and its tree."""
+        protected = supervision.protected_pids(self._database.reader())
+        root: list[Member] = []
+        if run.pid is not None and processes.is_alive(run.pid, run.pid_token):
+            root = [Member(run.pid, run.pid_token or "")]
+        return root + process_tree.members(run.pid if root else None, run.run_id, protected)
+
+
+def _alive(members: set[Member]) -> list[Member]:
+    return [member for member in members if processes.is_alive(member.pid, member.token)]
+
+
+def _nothing() -> None:
+    """The processes of a run are never children of the engine."""
