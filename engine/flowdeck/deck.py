@@ -255,7 +255,7 @@ class Deck:
         columns = {
             "attempt": run.attempt + 1, "scheduled_at": at, "started_at": None, "ended_at": None, "pid": None,
             "pid_token": None, "host_pid": None, "host_token": None, "exit_code": None, "signal": None, "error": None,
-            "environment": json.dumps(dict(os.environ)),
+            "cancel_forced": None, "environment": json.dumps(dict(os.environ)),
         }  # fmt: skip
         state = named("Scheduled", f"Attempt {run.attempt + 1} was asked for.")
 
@@ -287,18 +287,7 @@ class Deck:
             )
         at = self._clock.now_microseconds()
         message = "Cancelled by force." if force else "Cancelled on request."
-        columns = {"cancel_forced": 1} if force else {}
-
-        def change(connection: Connection) -> None:
-            waiting = connection.execute(
-                "SELECT state_type = 'SCHEDULED' AND pid IS NULL AND host_pid IS NULL FROM flow_run WHERE key = ?",
-                (run.key,),
-            ).fetchone()[0]
-            state = named("Cancelled" if waiting else "Cancelling", message)
-            if not flow_runs.set_state(connection, run.key, state, at, columns=columns) and force:
-                flow_runs.set_columns(connection, run.key, columns)
-
-        self._database.write(change)
+        self._database.write(lambda connection: flow_runs.cancel(connection, run.key, message, at, forced=force))
         return self._existing(run.key)
 
     def delete(self, reference: str) -> None:
@@ -308,13 +297,21 @@ class Deck:
             RefusedError: it still runs, or is a subflow.
         """
         run = self.flow_run(reference)
-        if not run.is_final and run.state_type is not StateType.SCHEDULED:
-            raise RefusedError(f"Run '{run.name}' is {run.state_name.lower()}; cancel it before you delete it.")
         if run.parent_key is not None:
             raise RefusedError(f"Run '{run.name}' is a subflow; delete its root run {run.root_run_id}.")
-        rows = self._reader().execute("SELECT id FROM flow_run WHERE root_run_id = ?", (run.id,)).fetchall()
-        self._database.write(lambda connection: flow_runs.delete(connection, [run.key]))
-        for (run_id,) in rows:
+
+        def remove(connection: Connection) -> list[str] | None:
+            if not (flow_runs.is_over(connection, run.key) or flow_runs.is_unclaimed(connection, run.key)):
+                return None
+            rows = connection.execute("SELECT id FROM flow_run WHERE root_run_id = ?", (run.id,)).fetchall()
+            flow_runs.delete(connection, [run.key])
+            return [run_id for (run_id,) in rows]
+
+        deleted = self._database.write(remove)
+        if deleted is None:
+            word = self._existing(run.key).state_name.lower()
+            raise RefusedError(f"Run '{run.name}' is {word}; cancel it before you delete it.")
+        for run_id in deleted:
             self._database.home.log_file(run_id).unlink(missing_ok=True)
 
     # -- engine --------------------------------------------------------------------------------------------------

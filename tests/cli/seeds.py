@@ -30,7 +30,9 @@ SCHEMA = {
     "required": ["city"],
     "additionalProperties": False,
 }
-ERROR = RunError("ValueError", "no rows\nin \x1b[31mthe\x1b[0m table", "Traceback …\nValueError: no rows", "/f/etl.py", 12)
+ERROR = RunError(
+    "ValueError", "no rows\nin \x1b[31mthe\x1b[0m table", "Traceback …\nValueError: no rows", "/f/etl.py", 12
+)
 
 
 class Seeds:

@@ -86,6 +86,18 @@ def test_what_cannot_be_done(command: Command, words: list[str], code: int, sent
     assert output.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("word", ["run", "flow-run"])
+def test_folder_named_like_a_command(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """The command wins, and says how to open the folder."""
+    (tmp_path / word).mkdir()
+    monkeypatch.chdir(tmp_path)
+    output = command(word)
+    assert output.code == 2
+    assert output.err.endswith(f" To open the folder of that name: `flowdeck ./{word}`.\n")
+
+
 def test_ambiguous_run(command: Command, seeds: Seeds) -> None:
     """A name of two runs is not understood, and the candidates are listed."""
     ids = [seeds.run(name="twin"), seeds.run(name="twin")]
@@ -149,9 +161,7 @@ def test_flow_of_a_file_that_nobody_watches(command: Command, script: Script) ->
     assert "defines no flow" in command("flow-run", "create", f"{path}:lone").err
 
 
-def test_unexpected_error_is_one_sentence(
-    command: Command, monkeypatch: pytest.MonkeyPatch, home: Path
-) -> None:
+def test_unexpected_error_is_one_sentence(command: Command, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     """A fault of our own is one sentence too; FLOWDECK_DEBUG=1 shows where it is."""
 
     def fault(*_: object) -> int:

@@ -26,7 +26,9 @@ def test_a_saved_file_is_seen_at_once(home: Path, script: Script) -> None:
 
 def test_neighbours_and_pickles_find_it(home: Path, script: Script) -> None:
     """The module has the name by which others import it, is not `__main__`, and its folder comes first."""
-    path = script("shop.py", "from dataclasses import dataclass\nimport till\n@dataclass\nclass Item:\n    price: int\n")
+    path = script(
+        "shop.py", "from dataclasses import dataclass\nimport till\n@dataclass\nclass Item:\n    price: int\n"
+    )
     script("till.py", "def ring():\n    import shop\n    return shop.Item(3)\n")
     module = load_file(path)
     assert (module.__name__, module.__file__) == ("shop", str(path))

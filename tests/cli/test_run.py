@@ -127,7 +127,9 @@ def test_module_level_call_of_an_imported_file(command: Command, deck: Deck, scr
 @pytest.mark.parametrize("reference", ["waits.py", "waits.py:waits"])
 def test_interrupt(home: Path, script: Script, deck: Deck, reference: str) -> None:
     """Ctrl-C ends the run as Cancelled, and the command with 130 and without a traceback of ours."""
-    script("waits.py", HEAD + "import time\n@flow(log_prints=True)\ndef waits():\n    print('here')\n    time.sleep(30)\n")
+    script(
+        "waits.py", HEAD + "import time\n@flow(log_prints=True)\ndef waits():\n    print('here')\n    time.sleep(30)\n"
+    )
     with subprocess.Popen(
         [sys.executable, "-m", "tests.cli.console", "run", reference],
         stderr=subprocess.PIPE,

@@ -69,7 +69,15 @@ def test_columns_line_up() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, ""), (0.004, "0.00s"), (9.99, "9.99s"), (41.26, "41.3s"), (133, "2m13s"), (3840, "1h04m"), (284_400, "3d07h")],
+    [
+        (None, ""),
+        (0.004, "0.00s"),
+        (9.99, "9.99s"),
+        (41.26, "41.3s"),
+        (133, "2m13s"),
+        (3840, "1h04m"),
+        (284_400, "3d07h"),
+    ],
 )
 def test_durations(seconds: float | None, text: str) -> None:
     """A duration takes a few characters, whatever its size."""
@@ -126,9 +134,7 @@ def test_flows_as_people_see_them(command: Command, deck: Deck, seeds: Seeds, tm
     assert re.search(r"days +integer +3", shown)
 
 
-def test_log_lines_are_those_of_a_script(
-    command: Command, deck: Deck, seeds: Seeds, script: Script
-) -> None:
+def test_log_lines_are_those_of_a_script(command: Command, deck: Deck, seeds: Seeds, script: Script) -> None:
     """`flow-run logs` shows a run as `flowdeck run` did while it ran, line by line."""
     del seeds
     path = script("shout.py", SHOUT)
@@ -139,7 +145,7 @@ def test_log_lines_are_those_of_a_script(
     assert "| second line" in shown.err
 
 
-SHOUT = '''
+SHOUT = """
 from flowdeck import flow, get_run_logger, task
 
 @task
@@ -149,4 +155,4 @@ def say():
 @flow
 def shout():
     say()
-'''
+"""

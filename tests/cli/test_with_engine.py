@@ -47,14 +47,20 @@ SCHEMA = {
 
 
 @pytest.fixture
-def job(deck: Deck, seeds: Seeds, script: Script, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlowEntry]:
-    """A described flow; whatever engine a command brings up is stopped at the end."""
+def engines(deck: Deck, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever engine a command brings up imports what this process does, and is stopped at the end."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    yield
+    deck.stop_engine()
+
+
+@pytest.fixture
+def job(deck: Deck, seeds: Seeds, script: Script, engines: None) -> FlowEntry:
+    """A flow that is described, in a folder that nobody watches."""
     path = script("job.py", FLOW)
     description = FlowDescription("job", "job", 11, None, SCHEMA)
     seeds.catalogue.put_file(str(path.parent), path.name, "0", sys.executable, "ok", None, [description])
-    yield deck.flow("job")
-    deck.stop_engine()
+    return deck.flow("job")
 
 
 def test_create_and_watch(command: Command, deck: Deck, job: FlowEntry) -> None:
@@ -62,8 +68,8 @@ def test_create_and_watch(command: Command, deck: Deck, job: FlowEntry) -> None:
     output = command("flow-run", "create", "job", "-p", "text=well", "--tag", "t", "--name", "n", "--watch", "--json")
     assert output.code == 0
     notes = [line for line in output.err.splitlines() if line.startswith("flowdeck: ")]
-    assert notes == [f"flowdeck: started an engine for {deck.home} (pid {deck.engine_status().pid}); "
-                     "it ends by itself when nothing needs it."]  # fmt: skip
+    served = f"{deck.home} (pid {deck.engine_status().pid})"
+    assert notes == [f"flowdeck: started an engine for {served}; it ends by itself when nothing needs it."]
     assert " I work-0           well\n" in output.err
     run = output.json
     assert (run["state_name"], run["name"], run["tags"], run["triggered_by"]) == ("Completed", "n", ["t"], "cli")
@@ -119,6 +125,38 @@ def test_server(command: Command, deck: Deck, job: FlowEntry, tmp_path: Path) ->
     assert command("server", "stop").out == "The engine has stopped; runs go on.\n"
     assert command("server", "stop").out == "No engine was running.\n"
     assert command("server", "status").code == 3
+
+
+def test_first_command_after_the_start(command: Command, script: Script, engines: None) -> None:
+    """An engine that was started just now has its flows known by the next command."""
+    folder = script("job.py", FLOW).parent
+    script("other.py", FLOW.replace("def job", "def other"))
+    assert command("server", "start", str(folder), "--background").code == 0
+    listed = command("flow", "ls", "--json").json
+    assert [(flow["name"], flow["file"]) for flow in listed] == [("job", "job.py"), ("other", "other.py")]
+    assert command("flow-run", "create", "other", "--watch").code == 0
+
+
+def test_flow_of_a_file_that_nobody_watches_yet(command: Command, deck: Deck, script: Script, engines: None) -> None:
+    """FILE:FUNCTION is enough: its folder is watched from then on, and the run goes its way."""
+    path = script("job.py", FLOW)
+    output = command("flow-run", "create", "job.py:job", "-p", "text=5", "--watch", "--json")
+    assert (output.code, output.json["parameters"]) == (0, {"text": "5"})
+    assert f"flowdeck: watching {path.parent} from now on." in output.err
+    assert deck.engine_status().folders == (str(path.parent),)
+
+
+def test_flow_of_a_broken_file(command: Command, script: Script, engines: None) -> None:
+    """A file that cannot be imported has no run, and says why; inspecting it shows where."""
+    script("broken.py", "import no_such_module\n" + FLOW)
+    output = command("flow-run", "create", "broken.py:job")
+    assert (output.code, output.out) == (1, "")
+    assert (
+        "broken.py cannot be imported: ModuleNotFoundError: No module named 'no_such_module' (broken.py:1)"
+        in output.err
+    )
+    shown = command("flow", "inspect", "broken.py:job", "--json").json
+    assert (shown["status"], shown["error"]["line"]) == ("import_error", 1)
 
 
 def test_interrupted_watch_leaves_the_run(deck: Deck, job: FlowEntry) -> None:

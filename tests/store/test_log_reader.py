@@ -108,9 +108,11 @@ def test_every_range_of_a_large_file(path: Path) -> None:
 
 def test_starts_at_block_borders(path: Path) -> None:
     """A line or record that starts exactly where an index block does is found as any other."""
-    for length in range(65_400, 65_460):
+    around = len(record(""))
+    for border in range(65_530, 65_543):
         path.unlink(missing_ok=True)
-        add(path, record("x" * length) + record("second") + record("third\nfourth"))
+        add(path, record("x" * (border - around)) + record("second") + record("third\nfourth"))
+        assert path.read_bytes().index(b"second") == border + around - 1
         reader = LogReader(path)
         reader.refresh()
         assert texts(reader.lines(1, 4)) == ["second", "third", "fourth"]
@@ -230,6 +232,7 @@ def test_count_levels(path: Path) -> None:
     fake = "2026-11-22T15:22:33.123456Z E logger - | fake"
     for _ in range(400):
         add(path, record("w", 30) + record("e" * 2000, 40) + record("c", 50) + record(fake) + record(f"\n{fake}"))
+        add(path, record("\n" + "x" * 22 + "Z E same place, no head"))
     assert LogReader(path).count_levels() == (400, 800)
 
 

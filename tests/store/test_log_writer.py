@@ -225,6 +225,7 @@ def test_fork_while_another_thread_writes(tmp_path: Path) -> None:
     def fork() -> None:
         child = os.fork()
         if child == 0:
+            signal.alarm(5)  # a child that waits for ever fails instead
             say(writer, "from the child")
             os._exit(0)
         exit_codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

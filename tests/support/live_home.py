@@ -38,7 +38,8 @@ class LiveHome:
         self.folder.mkdir()
         self.environment = {**os.environ, "FLOWDECK_HOME": str(folder / "home"), **(settings or {})}
         self.environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        self.environment.pop("FLOWDECK_RUN_ID", None)
+        for inherited in ("FLOWDECK_RUN_ID", "PYTHONUNBUFFERED"):
+            self.environment.pop(inherited, None)
         self.deck = Deck(folder / "home")
         self.database = Database(locate(folder / "home"))
         self._children: list[subprocess.Popen[bytes]] = []

@@ -149,6 +149,8 @@ class Terminal:
         self._stream.feed(_UNKNOWN_TO_PYTE.sub(b"", data))
 
     def _reap(self, wait: bool = False) -> None:
+        if self.exit_code is not None:
+            return
         pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
         if pid:
             self.exit_code = os.waitstatus_to_exitcode(status)

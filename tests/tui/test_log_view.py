@@ -341,6 +341,10 @@ async def test_search_marks_jumps_and_wraps(app: LogApp) -> None:
         for expected in ("290", "200", "10"):
             view.previous_match()
             assert current() == expected
+        view.search("hay")
+        for expected in ("5", "6", "7", "6"):
+            assert current() == expected
+            (view.previous_match if expected == "7" else view.next_match)()
         app.say("a new needle")
         app.feed()
         assert (current(), view.status.matches) == ("10", 4)

@@ -98,8 +98,7 @@ class LogSearch:
         """Return the wanted match if it can be told already: lines in between may not be looked at yet."""
         origin = self._start - 1 if self.current is None else self.current
         if self._wanted > 0:
-            if origin < self._start - 1 and not self.is_done:
-                return None
+            # A current match before `start` means that all lines there were read, so the next one is certain.
             found = _at(self._before, bisect_right(self._before, origin))
             return _at(self._after, bisect_right(self._after, origin)) if found is None else found
         if not self.is_done:

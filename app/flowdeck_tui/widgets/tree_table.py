@@ -308,7 +308,7 @@ class TreeTable(Widget, can_focus=True):
     def on_resize(self) -> None:
         """Choose columns for the new width, keep cursor and view."""
         self._placed = fit(self._columns, self.size.width)
-        self._view.height = max(0, self.size.height - HEAD_LINES)
+        self._view.resize(max(0, self.size.height - HEAD_LINES))
         self._drawn = []
         self.sync()
 

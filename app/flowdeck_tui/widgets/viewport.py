@@ -37,13 +37,21 @@ class Viewport:
             self.first, self._first_key = 0, None
             self.cursor, self.cursor_index = None, 0
             return
-        was_visible = self.first <= self.cursor_index < self.first + max(1, self.height)
+        was_visible = self._is_cursor_visible
         index = None if self.cursor is None else self._source.index(self.cursor)
         self._put(min(self.cursor_index, count - 1) if index is None else index)
         if self.first and self._first_key is not None:
             anchor = self._source.index(self._first_key)
             self.first = self.first if anchor is None else anchor
         if was_visible:
+            self._show_cursor()
+        self._clamp()
+
+    def resize(self, height: int) -> None:
+        """Change how many rows there is room for; a cursor that was in view stays in view."""
+        was_visible = self._is_cursor_visible
+        self.height = height
+        if was_visible and len(self._source):
             self._show_cursor()
         self._clamp()
 
@@ -63,6 +71,10 @@ class Viewport:
     def is_near_end(self, rows: int) -> bool:
         """Tell whether fewer than `rows` rows lie below the view."""
         return self.first + self.height > len(self._source) - rows
+
+    @property
+    def _is_cursor_visible(self) -> bool:
+        return self.first <= self.cursor_index < self.first + max(1, self.height)
 
     def _put(self, index: int) -> None:
         self.cursor_index, self.cursor = index, self._source.key(index)

@@ -56,11 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the words after `flowdeck`; None for those of the process.
     """
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run(list(sys.argv[1:] if argv is None else argv))
+        code = _run(words)
         sys.stdout.flush()
     except FlowdeckError as error:
-        _complain(str(error))
+        _complain(f"{error}{_folder_hint(words)}")
         return _code_of(error)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -106,6 +107,12 @@ def _meant(word: str) -> str:
 
     close = get_close_matches(word, COMMANDS, n=1)
     return f"Did you mean `flowdeck {close[0]}`?" if close else "`flowdeck --help` lists the commands."
+
+
+def _folder_hint(words: list[str]) -> str:
+    """A command beats a folder of its name; who meant the folder is told how to say so."""
+    meant = len(words) == 1 and words[0] in COMMANDS and os.path.isdir(words[0])
+    return f" To open the folder of that name: `flowdeck ./{words[0]}`." if meant else ""
 
 
 def _complain(sentence: str) -> None:

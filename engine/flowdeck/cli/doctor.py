@@ -112,7 +112,10 @@ def _text(ok: bool, home: Home, checks: Sequence[Check], paper: Paper) -> list[s
             rows.append(("", "", inert_line(f"→ {check.fix}" if paper.unicode else f"-> {check.fix}")))
     # Nothing is cut here: a fix that cannot be read to its end is none.
     whole = Paper(paper.now, paper.colours, paper.unicode, None)
-    verdict = "All is well." if ok else "Something is wrong; see above."
+    warned = any(check.status == "warning" for check in checks)
+    verdict = (
+        "Something is wrong; see above." if not ok else "All works; see the warnings." if warned else "All is well."
+    )
     return [f"flowdeck {__version__}, home {home.path}", "", *table(("STATUS", "WHAT", ""), rows, whole), "", verdict]
 
 

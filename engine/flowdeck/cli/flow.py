@@ -11,6 +11,7 @@ from typing import Final
 
 from flowdeck.cli import json_output, printing, text_output
 from flowdeck.cli.flow_reference import known_flow
+from flowdeck.cli.settling import settle
 from flowdeck.cli.surroundings import now
 from flowdeck.cli.tables import Paper, paper_for
 from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, run_noun
@@ -29,6 +30,7 @@ def _configure_ls(parser: Parser) -> None:
 
 def _ls(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
+        settle(deck)
         entries = deck.flows()
         shown = entries[: arguments.limit] if arguments.limit else entries
         if arguments.json:

@@ -9,30 +9,33 @@ from pathlib import Path
 from typing import Any, Final
 
 from flowdeck.cli.printing import note
+from flowdeck.cli.settling import settle
 from flowdeck.cli.surroundings import bring_up_engine
+from flowdeck.cli.text_output import error_line
 from flowdeck.deck import Deck, FlowEntry
 from flowdeck.rules.exceptions import NotFoundError, RefusedError, UsageError
 from flowdeck.rules.flow_files import find_flows
 from flowdeck.rules.parameters import parse_text
 
 DESCRIBE_PATIENCE_SECONDS: Final = 30.0
-SETTLING_SECONDS: Final = 5.0
-"""For so long after its start an engine may still be looking at the folders; a name that is unknown may yet come."""
 
 
 def known_flow(deck: Deck, reference: str) -> FlowEntry:
-    """Return the flow that a reference names, as far as the catalogue knows.
+    """Return the flow that a reference names, as far as the catalogue knows; or the entry of a file that is broken.
 
     Raises:
         NotFoundError: there is none; the sentence says what to do.
         AmbiguousError: there are several.
     """
+    settle(deck)
     try:
         return deck.flow(reference)
     except NotFoundError:
         file, function = _file_and_function(reference)
         if file is None:
             raise
+        if broken := _broken(_entries_of(deck, file)):
+            return broken
         if function is None:
             raise NotFoundError(_name_a_function(file, reference)) from None
         raise NotFoundError(
@@ -54,7 +57,7 @@ def wanted_flow(deck: Deck, reference: str) -> FlowEntry:
     except NotFoundError as error:
         file, function = _file_and_function(reference)
         if file is None:
-            return _settled(deck, reference, error)
+            return _found_by_engine(deck, reference, error)
         if function is None:
             raise NotFoundError(_name_a_function(file, reference)) from None
     _check_source(file, function)
@@ -110,6 +113,9 @@ def _name_a_function(file: Path, reference: str) -> str:
 def _check_source(file: Path, function: str) -> None:
     """Refuse what no engine will find, before one is asked to look."""
     outline = find_flows(file.read_bytes(), str(file))
+    if outline.problem is not None:
+        line = "" if outline.problem.line is None else f" (line {outline.problem.line})"
+        raise RefusedError(f"{file} is not valid Python: {outline.problem.message}{line}.")
     if not outline.makes_flows:
         raise NotFoundError(f"{file} defines no flow.")
     functions = [flow.function for flow in outline.flows]
@@ -117,27 +123,25 @@ def _check_source(file: Path, function: str) -> None:
         raise NotFoundError(f"There is no flow '{function}' in {file}: it has {', '.join(functions)}.")
 
 
+def _entries_of(deck: Deck, file: Path) -> list[FlowEntry]:
+    return [entry for entry in deck.flows() if f"{entry.folder}/{entry.file}" == str(file)]
+
+
+def _broken(entries: Sequence[FlowEntry]) -> FlowEntry | None:
+    return next((entry for entry in entries if entry.status != "ok"), None)
+
+
 def _lies_in(folder: str, watched: str) -> bool:
     return folder == watched or folder.startswith(watched.rstrip("/") + "/")
 
 
-def _settled(deck: Deck, reference: str, error: NotFoundError) -> FlowEntry:
-    """Give an engine that was started just now the time to find the flow."""
-    status = deck.engine_status()
-    if not status.folders:
+def _found_by_engine(deck: Deck, reference: str, error: NotFoundError) -> FlowEntry:
+    """Look again for a name after an engine has: the file may be new, or the engine may have begun just now."""
+    if not deck.engine_status().folders:
         raise error
     bring_up_engine(deck)
-    started_at = deck.engine_status().started_at
-    age_seconds = 0.0 if started_at is None else time.time() - started_at.timestamp()
-    deadline = time.monotonic() + SETTLING_SECONDS - age_seconds
-    with deck.changes() as feed:
-        while True:
-            try:
-                return deck.flow(reference)
-            except NotFoundError:
-                if time.monotonic() >= deadline:
-                    raise
-            feed.wait(max(0.0, deadline - time.monotonic()))
+    settle(deck)
+    return deck.flow(reference)
 
 
 def _described(deck: Deck, reference: str, file: Path) -> FlowEntry:
@@ -146,10 +150,9 @@ def _described(deck: Deck, reference: str, file: Path) -> FlowEntry:
     with deck.changes() as feed:
         bring_up_engine(deck)
         while time.monotonic() < deadline:
-            entries = [entry for entry in deck.flows() if f"{entry.folder}/{entry.file}" == str(file)]
-            for entry in entries:
-                if entry.status != "ok" and entry.error is not None:
-                    raise RefusedError(f"{file} cannot be imported: {entry.error.type}: {entry.error.message}")
+            entries = _entries_of(deck, file)
+            if broken := _broken(entries):
+                raise RefusedError(f"{file} cannot be imported: {error_line(broken.error)}.")
             if entries:
                 return deck.flow(reference)
             feed.wait(max(0.0, deadline - time.monotonic()))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from flowdeck.cli import json_output, printing, text_output
+from flowdeck.cli.settling import settle
 from flowdeck.cli.surroundings import now
 from flowdeck.cli.tables import paper_for
 from flowdeck.cli.verbs import Parser, Verb, add_json, run_noun
@@ -41,6 +42,7 @@ def _start(arguments: argparse.Namespace) -> int:
         status = deck.engine_status()
         if arguments.background:
             status = deck.ensure_engine(started_by="server")
+            settle(deck, None if folder is None else [os.path.realpath(folder.expanduser())])
             _show(status, arguments.json)
             _note_no_folders(status)
             return 0

@@ -178,7 +178,7 @@ def flow(entry: FlowEntry, paper: Paper) -> list[str]:
         for name, prop in schema.get("properties", {}).items()
     ]
     lines += section("Parameters", table(("NAME", "TYPE", "DEFAULT", ""), rows, paper) if rows else [])
-    return lines + problem(entry.error)
+    return lines + problem(entry.error, "Error" if entry.status != "ok" else "Note")
 
 
 def engine(status: EngineStatus, paper: Paper) -> list[str]:
@@ -256,12 +256,12 @@ def moment(at: datetime | None) -> str:
     return "" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
 
 
-def problem(error: RunError | None) -> list[str]:
+def problem(error: RunError | None, title: str = "Error") -> list[str]:
     """Show why something failed, its traceback as Python writes it."""
     if error is None:
         return []
     text = inert(error.traceback or f"{error.type}: {error.message}")
-    return section("Error", text.split("\n"))
+    return section(title, text.split("\n"))
 
 
 def _colour(state_type: StateType) -> str:

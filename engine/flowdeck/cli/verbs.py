@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, NoReturn
@@ -66,8 +65,7 @@ def run_noun(noun: str, verbs: Mapping[str, Verb], argv: Sequence[str]) -> int:
         print(_help(noun, verbs))
         return 0
     if not argv:
-        folder = f" (To open the folder of that name: `flowdeck ./{noun}`.)" if os.path.isdir(noun) else ""
-        raise UsageError(f"Say what to do: flowdeck {noun} {' | '.join(verbs)}.{folder}")
+        raise UsageError(f"Say what to do: flowdeck {noun} {' | '.join(verbs)}.")
     word, *rest = argv
     if word not in verbs:
         close = get_close_matches(word, verbs, n=1)

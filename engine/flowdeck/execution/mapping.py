@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from io import IOBase
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from flowdeck.execution.arguments import resolve
 from flowdeck.execution.futures import TaskFuture
@@ -15,10 +15,13 @@ T = TypeVar("T")
 _CONSTANT: Final = (str, bytes, bytearray, Mapping, IOBase)
 
 
-class Unmapped(NamedTuple, Generic[T]):
+class Unmapped(Generic[T]):
     """A value that every call of a `.map()` gets as it is."""
 
-    value: T
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
 
 
 def unmapped(value: T) -> Unmapped[T]:

@@ -6,32 +6,44 @@ prints goes to stderr. Flows and tasks that the file calls at module level do no
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
+import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from flowdeck.execution import context
 from flowdeck.flows import Flow
 from flowdeck.host.loading import LoadError, flows_of, load_file
 from flowdeck.rules import parameters as parameter_rules
 from flowdeck.rules.exceptions import FlowdeckError
-from flowdeck.rules.flow_files import find_flows
+from flowdeck.rules.flow_files import OutlinedFlow, find_flows
+from flowdeck.rules.parameter_json import json_value
+
+STACK_AT_SHARE_OF_LIMIT: Final = 0.9
+"""When, within the time limit, a file that is still being imported writes to stderr where it is."""
+ALARM_AFTER_LIMIT_SECONDS: Final = 5.0
+"""How long after the time limit this process ends by itself: nobody may be left who would end it."""
 
 
-def main() -> int:
-    """Describe the file that the command line names; return the exit code."""
+def main() -> None:
+    """Describe the file that the command line names, within the seconds that may follow it."""
     path = Path(sys.argv[1])
+    if len(sys.argv) > 2:
+        _limit_time(float(sys.argv[2]))
     out = os.dup(1)
     os.dup2(2, 1)
     sys.argv = [str(path)]
-    document = json.dumps(describe_file(path)).encode()
-    view = memoryview(document)
+    context.describing = True  # also for threads that the file starts and leaves behind
+    view = memoryview(json.dumps(describe_file(path)).encode())
     while view:
         view = view[os.write(out, view) :]
-    return 0
+    # The author's threads and exit handlers belong to a run; nothing here waits for them.
+    os._exit(0)
 
 
 def describe_file(path: Path) -> dict[str, Any]:
@@ -46,24 +58,55 @@ def describe_file(path: Path) -> dict[str, Any]:
         module = load_file(path)
     except LoadError as error:
         told = {name: getattr(error.error, name) for name in ("type", "message", "traceback", "file", "line")}
+        told["message"] = _with_cause(told["type"], told["message"])
         return {"flows": [], "warnings": [], "error": told}
     except FlowdeckError as error:
-        message = str(error)
-        told = {"type": type(error).__name__, "message": message, "traceback": "", "file": str(path), "line": None}
+        told = {"type": type(error).__name__, "message": str(error), "traceback": "", "file": str(path), "line": None}
         return {"flows": [], "warnings": [], "error": told}
-    flows = _flows(module, path)
-    return {"flows": flows, "warnings": _warnings(flows), "error": None}
+    outlined = find_flows(_source_of(path), str(path)).flows
+    warnings = _call_warnings()
+    flows = _flows(module, outlined, warnings)
+    warnings += [*_name_warnings(flows), *_shadow_warnings(outlined), *_class_warnings(outlined)]
+    return {"flows": flows, "warnings": warnings, "error": None}
 
 
-def _flows(module: ModuleType, path: Path) -> list[dict[str, Any]]:
-    lines = {outlined.function: outlined.line for outlined in find_flows(path.read_bytes(), str(path)).flows}
+def _limit_time(seconds: float) -> None:
+    faulthandler.dump_traceback_later(seconds * STACK_AT_SHARE_OF_LIMIT)
+    signal.setitimer(signal.ITIMER_REAL, seconds + ALARM_AFTER_LIMIT_SECONDS)
+
+
+def _with_cause(kind: str, message: str) -> str:
+    """Add to an error what may have led to it and is not seen in it."""
+    if kind == "SystemExit":
+        return (
+            f"The file ends the process when it is imported (exit code {message or 0}). Put what does so under "
+            '`if __name__ == "__main__":`.'
+        )
+    if not context.module_level_calls:
+        return message
+    name, _, line = context.module_level_calls[-1]
+    return (
+        f"{message}\nBefore that, line {line} calls '{name}', which does not run while the file is imported and gives "
+        'None. Put the call under `if __name__ == "__main__":`.'
+    )
+
+
+def _source_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # gone since it was imported
+        return b""
+
+
+def _flows(module: ModuleType, outlined: Sequence[OutlinedFlow], warnings: list[str]) -> list[dict[str, Any]]:
+    lines = {flow.function: flow.line for flow in outlined}
     described = [
         {
             "function": function,
             "name": flow.name,
-            "line": lines.get(function, _first_line(flow)),
+            "line": lines.get(function) or _first_line(flow),
             "description": flow.description,
-            "parameter_schema": _schema(flow),
+            "parameter_schema": _schema(flow, warnings),
         }
         for function, flow in flows_of(module).items()
     ]
@@ -71,31 +114,59 @@ def _flows(module: ModuleType, path: Path) -> list[dict[str, Any]]:
 
 
 def _first_line(flow: Flow[..., Any]) -> int:
-    return flow.fn.__code__.co_firstlineno
+    code = getattr(flow.fn, "__code__", None)
+    return 1 if code is None else code.co_firstlineno
 
 
-def _schema(flow: Flow[..., Any]) -> dict[str, Any]:
-    signature = parameter_rules.signature_of(flow.fn)
-    return parameter_rules.schema(signature, parameter_rules.type_hints(flow.fn), flow.fn.__doc__)
-
-
-def _warnings(flows: list[dict[str, Any]]) -> list[str]:
-    warnings: list[str] = []
-    for name, file, line in context.module_level_calls:
+def _schema(flow: Flow[..., Any], warnings: list[str]) -> dict[str, Any]:
+    try:
+        signature = parameter_rules.signature_of(flow.fn)
+        hints = parameter_rules.type_hints(flow.fn)
+        # Once more through our own JSON: a default inside a model of pydantic may be NaN.
+        return json_value(parameter_rules.schema(signature, hints, flow.fn.__doc__)).value
+    except Exception as error:  # noqa: BLE001 - annotations and defaults are the author's code
         warnings.append(
-            f"{os.path.basename(file)}, line {line}: '{name}' is called when the file is imported. It does not run "
-            f'there; put the call under `if __name__ == "__main__":`.'
+            f"The parameters of '{flow.name}' cannot be described ({type(error).__name__}: {error}); any are taken."
         )
-    seen: dict[str, int] = {}
-    for flow in flows:
-        first = seen.setdefault(flow["name"], flow["line"])
-        if first != flow["line"]:
-            warnings.append(
-                f"Two flows are named '{flow['name']}': lines {first} and {flow['line']}. Give one of them another "
-                "name, or address them by FILE:FUNCTION."
-            )
-    return warnings
+        return {"type": "object", "properties": {}, "required": []}
+
+
+def _call_warnings() -> list[str]:
+    return [
+        f"{os.path.basename(file)}, line {line}: '{name}' is called when the file is imported. It does not run there; "
+        'put the call under `if __name__ == "__main__":`.'
+        for name, file, line in context.module_level_calls
+    ]
+
+
+def _name_warnings(flows: Sequence[dict[str, Any]]) -> list[str]:
+    first_lines: dict[str, int] = {}
+    return [
+        f"Two flows are named '{flow['name']}': lines {first_lines[flow['name']]} and {flow['line']}. Give one of them "
+        "another name, or address them by FILE:FUNCTION."
+        for flow in flows
+        if first_lines.setdefault(flow["name"], flow["line"]) != flow["line"]
+    ]
+
+
+def _shadow_warnings(outlined: Sequence[OutlinedFlow]) -> list[str]:
+    last_lines = {flow.function: flow.line for flow in outlined}
+    return [
+        f"Line {last_lines[flow.function]} defines '{flow.function}' again, so that the flow of line {flow.line} is "
+        "lost. Give one of them another name."
+        for flow in outlined
+        if flow.line != last_lines[flow.function]
+    ]
+
+
+def _class_warnings(outlined: Sequence[OutlinedFlow]) -> list[str]:
+    return [
+        f"'{flow.function}' in line {flow.line} is a flow of a class: it can be called, but not be started from here. "
+        "Make it a function of the file for that."
+        for flow in outlined
+        if "." in flow.function
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -21,7 +21,6 @@ from types import FrameType
 from typing import Any, Final
 
 from flowdeck.host import process_tree
-from flowdeck.host.interpreters import interpreter_for
 from flowdeck.host.output import OutputStream
 from flowdeck.host.run_end import describe_exit, end_run, exit_columns, resources
 from flowdeck.host.spawning import GO, Spawned, environment_of, spawn
@@ -110,7 +109,7 @@ class RunHost:
         Raises:
             RefusedError: it cannot be started.
         """
-        interpreter = self._interpreter()
+        interpreter = self._assignment.interpreter or sys.executable
         spawned = spawn(self._assignment, interpreter, environment_of(self._assignment, self._database.home))
         self._pid = spawned.pid
         for descriptor, source in ((spawned.stdout, "stdout"), (spawned.stderr, "stderr")):
@@ -121,15 +120,6 @@ class RunHost:
             lambda connection: supervision.note_process(connection, key, incarnation, os.getpid(), columns)
         )
         self._release(spawned, may_start)
-
-    def _interpreter(self) -> str:
-        """Return the Python that the row names, as that of a retry does, else the one for the run's folder."""
-        if self._assignment.interpreter is not None:
-            return self._assignment.interpreter
-        chosen = interpreter_for(self._assignment.working_dir)
-        if chosen.remark is not None:
-            self._say(chosen.remark)
-        return chosen.path
 
     def _release(self, spawned: Spawned, may_start: bool) -> None:
         with contextlib.suppress(BrokenPipeError):  # it has ended already

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from flowdeck.rules.parameter_scalars import span_text
 
@@ -65,6 +65,18 @@ def json_value(value: Any) -> Written:
         return Written(writer.write(value, 0), writer.whole)
     except _TooMuchError:
         return Written(_type_name(value), whole=False)
+
+
+def is_placeholder(value: Any) -> bool:
+    """Tell whether a stored parameter, or a part of it, stands for a value that JSON could not hold.
+
+    A text that an author happened to write as `<Name>` counts as one too: nothing in a record tells them apart.
+    """
+    if isinstance(value, str):
+        return value[:1] == "<" and value[-1:] == ">" and value[1:-1].isidentifier()
+    if isinstance(value, list):
+        return any(map(is_placeholder, cast("list[Any]", value)))
+    return isinstance(value, dict) and any(map(is_placeholder, cast("dict[str, Any]", value).values()))
 
 
 class _Writer:

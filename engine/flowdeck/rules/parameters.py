@@ -9,7 +9,7 @@ from inspect import Parameter, Signature
 from typing import Any, Final
 
 from flowdeck.rules.exceptions import ParameterError
-from flowdeck.rules.parameter_json import MAXIMUM_JSON_BYTES, to_json
+from flowdeck.rules.parameter_json import MAXIMUM_JSON_BYTES, is_placeholder, to_json
 from flowdeck.rules.parameter_scalars import UnfitError
 from flowdeck.rules.parameter_schema import parse_text, schema, validate
 from flowdeck.rules.parameter_types import type_hints, type_of
@@ -20,6 +20,7 @@ __all__ = [
     "call_arguments",
     "coerce",
     "coerce_all",
+    "is_placeholder",
     "parse_text",
     "schema",
     "signature_of",

@@ -121,8 +121,8 @@ class Catalogue:
         rows = (
             self._database.reader()
             .execute(
-                """SELECT f.folder, f.file, flow.function, flow.name, flow.line, flow.description, flow.parameter_schema,
-                   f.status, f.error,
+                """SELECT f.folder, f.file, flow.function, flow.name, flow.line, flow.description,
+                   flow.parameter_schema, f.status, f.error,
                    (SELECT max(r.key) FROM flow_run r WHERE r.source_file = f.folder || '/' || f.file
                        AND r.function = flow.function AND r.parent_key IS NULL)
                FROM flow_file f LEFT JOIN flow ON flow.folder = f.folder AND flow.file = f.file

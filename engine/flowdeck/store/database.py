@@ -19,11 +19,10 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.store import forks, sqlite
+from flowdeck.store import connections, forks, sqlite
 from flowdeck.store.doorbell import Ringer
 from flowdeck.store.home import Home, locate, prepare
 from flowdeck.store.settings import Settings, load
-from flowdeck.store.version import SCHEMA_VERSION
 
 T = TypeVar("T")
 Operation = Callable[[sqlite.Connection], T]
@@ -53,22 +52,6 @@ class _Ticket:
         self.withdrawn = False
 
 
-class _Reader:
-    """A thread's connection for reading; it is closed when its thread has ended."""
-
-    __slots__ = ("__weakref__", "connection")
-
-    def __init__(self, connection: sqlite.Connection) -> None:
-        self.connection: sqlite.Connection | None = connection
-
-    def close(self) -> None:
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            connection.close()
-
-    __del__ = close
-
-
 class Database:
     """state.db of one home, as one process uses it. Thread-safe."""
 
@@ -87,7 +70,7 @@ class Database:
         self._batch: list[_Ticket] = []
         """The tickets of the transaction that is open, or was the last one."""
         self._readers = threading.local()
-        self._open_readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
+        self._open_readers: weakref.WeakSet[connections.Reader] = weakref.WeakSet()
         self._commits = 0
         self._committing_thread = 0
         self._deferred: BaseException | None = None
@@ -110,8 +93,8 @@ class Database:
         try:
             self._pending.append(ticket)
             with self._lock:
-                self._committing_thread = threading.get_ident()
                 try:
+                    self._committing_thread = threading.get_ident()
                     if not ticket.done:
                         self._commit_pending()
                 finally:
@@ -133,11 +116,12 @@ class Database:
             raise Busy
         ticket = _Ticket(operation)
         with self._lock:
-            self._committing_thread = threading.get_ident()
             try:
+                self._committing_thread = threading.get_ident()
                 self._recover()
                 self._commit([ticket], patience_seconds=0.0)
             except Busy:
+                self._raise_deferred()
                 raise
             except Exception as error:  # noqa: BLE001 - explained to the caller
                 ticket.error = self._explain(error)
@@ -184,8 +168,8 @@ class Database:
 
     def _commit(self, batch: list[_Ticket], patience_seconds: float) -> None:
         """Do the tickets in one transaction, and mark them done in it."""
-        writer = self._begin(patience_seconds)
         self._batch = batch
+        writer = self._begin(patience_seconds)
         try:
             for ticket in batch:
                 ticket.result = ticket.operation(writer)
@@ -271,18 +255,17 @@ class Database:
 
     def reader(self) -> sqlite.Connection:
         """Return this thread's connection for reading. Keep no cursor of it open: a long read stops checkpoints."""
-        reader: _Reader | None = getattr(self._readers, "reader", None)
+        reader: connections.Reader | None = getattr(self._readers, "reader", None)
         if reader is None or reader.connection is None:
-            reader = self._readers.reader = _Reader(self.new_reader())
+            reader = self._readers.reader = connections.Reader(self.new_reader())
             self._open_readers.add(reader)
         assert reader.connection is not None
         return reader.connection
 
     def new_reader(self) -> sqlite.Connection:
         """Return a connection for reading that the caller closes."""
-        connection = self._connect()
-        connection.execute("PRAGMA query_only = ON")
-        return connection
+        self._check_parent()
+        return connections.open_reader(self.home)
 
     def close(self) -> None:
         """Close what this process has open; a later call of any method fails."""
@@ -294,46 +277,9 @@ class Database:
                 self._writer.close()
         self._ringer.close()
 
-    # -- opening -------------------------------------------------------------------------------------------------
-
-    def _connect(self) -> sqlite.Connection:
-        if self._orphaned:
-            raise StoreError(
-                f"This process was forked from one that has ended, and cannot use {self.home.path} safely. "
-                "Start it as a process of its own (with multiprocessing: the start method 'spawn')."
-            )
-        return sqlite.connect(self.home.database, isolation_level=None, check_same_thread=False, timeout=5.0)
-
     def _open_writer(self) -> sqlite.Connection:
-        _create_private(self.home)
-        connection: sqlite.Connection | None = None
-        try:
-            connection = self._connect()
-            self._set_up(connection)
-        except BaseException as error:
-            if connection is not None:
-                connection.close()
-            if isinstance(error, sqlite.DatabaseError):
-                raise StoreError(
-                    f"{self.home.database} cannot be opened: {error}. See `flowdeck doctor`."
-                ) from None
-            raise
-        return connection
-
-    def _set_up(self, connection: sqlite.Connection) -> None:
-        found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found > SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.home.database} was written by a newer flowdeck (schema {found}; this one knows "
-                f"{SCHEMA_VERSION}). Use that version, or set FLOWDECK_HOME to another folder."
-            )
-        if found < SCHEMA_VERSION:
-            _migrate(self.home, connection)
-        full = self.settings.durability == "full"
-        connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
-        connection.execute("PRAGMA busy_timeout = 0")
-        if not sqlite.WAL_RESET_FIXED:
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
+        self._check_parent()
+        return connections.open_writer(self.home, full_durability=self.settings.durability == "full")
 
     # -- forking -------------------------------------------------------------------------------------------------
 
@@ -366,28 +312,12 @@ class Database:
         self._deferred = None
         self._orphaned = not forks.take_locks(self.home.database, self._shared_memory)
 
-
-def _create_private(home: Home) -> None:
-    """Make the file before SQLite does, for the mode: the write-ahead log gets the same."""
-    if home.database.exists():
-        return
-    try:
-        os.close(os.open(home.database, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        pass  # another process was faster
-    except OSError as error:
-        raise StoreError(f"{home.database} cannot be created: {error.strerror}.") from None
-
-
-def _migrate(home: Home, connection: sqlite.Connection) -> None:
-    try:
-        from flowdeck.store import schema  # noqa: PLC0415 - for a new or older home only: sqlite-utils costs 0.1 s
-    except ModuleNotFoundError as error:
-        raise StoreError(
-            f"{home.path} is new or of an older flowdeck, and this Python has no {error.name} to set it up with. "
-            "Open it once with `flowdeck doctor`, or install flowdeck with its dependencies here."
-        ) from None
-    schema.migrate(home, connection)
+    def _check_parent(self) -> None:
+        if self._orphaned:
+            raise StoreError(
+                f"This process was forked from one that has ended, and cannot use {self.home.path} safely. "
+                "Start it as a process of its own (with multiprocessing: the start method 'spawn')."
+            )
 
 
 _OPEN: weakref.WeakSet[Database] = weakref.WeakSet()
@@ -409,6 +339,4 @@ def _after_fork_in_child() -> None:
         database.after_fork_in_child()
 
 
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -7,12 +7,19 @@ about 100 characters. Where binding fails a reader still sees changes by polling
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Final
 
 SUFFIX: Final = ".bell"
+
+_GONE: Final = frozenset({errno.ECONNREFUSED, errno.ENOENT, errno.ENOTSOCK, errno.EPROTOTYPE})
+"""What sending says when nobody listens there; anything else (a full queue above all) is no reason to remove a bell."""
+_MTIME_STEP_NS: Final = 20_000_000
+"""A folder changed twice within one tick of the kernel's coarse clock shows one time; no tick is longer than this."""
 
 
 class Ringer:
@@ -28,21 +35,16 @@ class Ringer:
 
     def ring(self) -> None:
         """Send one byte to each bell; never block, never fail."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # no descriptor left, the folder gone: readers look by themselves, later
             mtime_ns = os.stat(self._folder).st_mtime_ns
             if mtime_ns != self._seen_mtime_ns:
                 self._look(mtime_ns)
-        if not self._targets:
-            return
-        if self._socket is None:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        for target in self._targets:
-            try:
-                self._socket.sendto(b"!", target)
-            except BlockingIOError:
-                pass  # its queue is full: it has been rung already
-            except OSError:
-                self._remove(target)
+            if not self._targets:
+                return
+            if self._socket is None:
+                self._socket = _datagram_socket()
+            for target in self._targets:
+                self._send(self._socket, target)
 
     def close(self) -> None:
         """Release the socket and the folder."""
@@ -56,12 +58,21 @@ class Ringer:
     def _look(self, mtime_ns: int) -> None:
         if self._descriptor is None:
             self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._seen_mtime_ns = mtime_ns
+        # A folder that has just changed may change again without showing it: then look again next time.
+        settled = time.time_ns() - mtime_ns > _MTIME_STEP_NS
+        self._seen_mtime_ns = mtime_ns if settled else -1
         self._targets = [
             short_path(self._folder, self._descriptor, name)
             for name in os.listdir(self._folder)
             if name.endswith(SUFFIX)
         ]
+
+    def _send(self, sender: socket.socket, target: str) -> None:
+        try:
+            sender.sendto(b"!", target)
+        except OSError as error:
+            if error.errno in _GONE:
+                self._remove(target)
 
     def _remove(self, target: str) -> None:
         """Nobody listens there any more: its reader was killed. Take the socket file away."""
@@ -78,7 +89,7 @@ class Bell:
         self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._name = f"{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}"
         self._folder = folder
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.socket = _datagram_socket()
         try:
             self.socket.bind(short_path(folder, self._descriptor, self._name))
         except OSError:
@@ -98,6 +109,12 @@ class Bell:
             os.unlink(self._folder / self._name)
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
+
+
+def _datagram_socket() -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    return made
 
 
 def short_path(folder: Path, descriptor: int, name: str) -> str:

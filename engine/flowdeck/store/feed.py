@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import threading
 import time
 from typing import Final
 
@@ -22,11 +23,13 @@ class ChangeFeed:
     def __init__(self, database: Database) -> None:
         """Start from now: what was committed before is not reported."""
         self._database = database
-        # A connection of its own: data_version tells only of commits made through other connections.
-        self._connection = database.reader()
+        # A connection of its own: data_version tells only of commits made through other connections, and the thread
+        # that makes a feed need not be the one that waits on it.
+        self._connection = database.new_reader()
         self._last_seq = self._newest()
         self._version = -1
-        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wake_lock = threading.Lock()
+        self._wake_read, self._wake_write = _pipe()
         self._bell: Bell | None = None
         with contextlib.suppress(OSError):
             self._bell = Bell(database.home.bells)
@@ -52,7 +55,8 @@ class ChangeFeed:
 
     def wake(self) -> None:
         """Make a blocked `wait` return None; from any thread."""
-        with contextlib.suppress(OSError):
+        # Under a lock: once closed, the number of the descriptor may stand for a file of somebody else.
+        with self._wake_lock, contextlib.suppress(OSError):
             os.write(self._wake_write, b"w")
 
     def fileno(self) -> int | None:
@@ -69,9 +73,12 @@ class ChangeFeed:
         if self._bell is not None:
             self._bell.close()
             self._bell = None
-        for descriptor in (self._wake_read, self._wake_write):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        with self._wake_lock:
+            for descriptor in (self._wake_read, self._wake_write):
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+            self._wake_read = self._wake_write = -1
+        self._connection.close()
 
     def __enter__(self) -> ChangeFeed:
         return self
@@ -81,10 +88,11 @@ class ChangeFeed:
 
     def _sleep(self, seconds: float) -> bool:
         """Wait for the bell; True when `wake` was called."""
-        sources = [self._wake_read]
+        waiting = select.poll()  # select() takes no descriptor above 1023
+        waiting.register(self._wake_read, select.POLLIN)
         if self._bell is not None:
-            sources.append(self._bell.socket.fileno())
-        ready, _, _ = select.select(sources, [], [], seconds)
+            waiting.register(self._bell.socket.fileno(), select.POLLIN)
+        ready = [descriptor for descriptor, _ in waiting.poll(seconds * 1000)]
         self.drain()
         if self._wake_read in ready:
             with contextlib.suppress(BlockingIOError):
@@ -111,3 +119,11 @@ class ChangeFeed:
             flows="flow" in kinds,
             engine="engine" in kinds,
         )
+
+
+def _pipe() -> tuple[int, int]:
+    """Make a pipe that blocks nobody and that no child inherits; macOS has no pipe2."""
+    ends = os.pipe()
+    for end in ends:
+        os.set_blocking(end, False)
+    return ends

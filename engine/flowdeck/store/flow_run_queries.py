@@ -21,6 +21,10 @@ def moment(microseconds: int | None) -> datetime | None:
     return None if microseconds is None else to_datetime(microseconds)
 
 
+def _task_counts(text: str | None) -> TaskCounts:
+    return TaskCounts() if text is None else TaskCounts(*map(int, text.split()))
+
+
 _FIELDS: Final[dict[str, tuple[str, Callable[[Any], Any] | None]]] = {
     **{
         name: (name, None)
@@ -37,13 +41,15 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], Any] | None]]] = {
     "parameters": ("parameters", json.loads),
     "error": ("error", error_from_json),
     "parent_run_id": ("(SELECT p.id FROM flow_run p WHERE p.key = flow_run.parent_key)", None),
-    "task_counts": ("total || ' ' || completed || ' ' || failed || ' ' || running", lambda text: _task_counts(text)),
+    "task_counts": ("total || ' ' || completed || ' ' || failed || ' ' || running", _task_counts),
     "warning_count": ("coalesce(warnings, 0)", None),
     "error_count": ("coalesce(errors, 0)", None),
 }  # fmt: skip
 """Field of the record -> (SQL expression, what turns the stored value into the field's; None to take it as it is)."""
 _COLUMNS: Final = ", ".join(expression for expression, _ in _FIELDS.values())
 _CONVERTERS: Final = [(name, convert) for name, (_, convert) in _FIELDS.items()]
+_KEYS_AT_ONCE: Final = 900
+"""SQLite takes a limited number of `?` in a statement; of old versions 999."""
 _FROM: Final = "FROM flow_run LEFT JOIN flow_run_count ON flow_run_count.flow_run = flow_run.key"
 
 
@@ -62,10 +68,12 @@ def count(connection: Connection, query: RunQuery) -> int:
 
 def by_keys(connection: Connection, keys: Iterable[int]) -> list[FlowRun]:
     """Return those that still exist, newest first."""
-    wanted = list(keys)
-    if not wanted:
-        return []
-    return _records(connection, f"WHERE key IN ({marks(wanted)}) ORDER BY key DESC", wanted)
+    wanted = sorted(set(keys), reverse=True)
+    found: list[FlowRun] = []
+    for start in range(0, len(wanted), _KEYS_AT_ONCE):
+        part = wanted[start : start + _KEYS_AT_ONCE]
+        found.extend(_records(connection, f"WHERE key IN ({marks(part)}) ORDER BY key DESC", part))
+    return found
 
 
 def find(connection: Connection, reference: str) -> FlowRun:
@@ -155,7 +163,3 @@ def _records(connection: Connection, tail: str, values: Sequence[Any]) -> list[F
 def _record(row: Sequence[Any]) -> FlowRun:
     values = zip(_CONVERTERS, row, strict=True)
     return FlowRun(**{name: value if convert is None else convert(value) for (name, convert), value in values})
-
-
-def _task_counts(text: str | None) -> TaskCounts:
-    return TaskCounts() if text is None else TaskCounts(*map(int, text.split()))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from flowdeck.rules.states import FLOW_RUN_TRANSITIONS, State, StateType, sources_of
+from flowdeck.rules.states import FLOW_RUN_TRANSITIONS, TERMINAL, State, StateType, sources_of
 from flowdeck.store.run_facts import CALLS_PER_RUN
 from flowdeck.store.sqlite import Connection
 
@@ -170,6 +170,22 @@ def claim(connection: Connection, at: int) -> tuple[int, str, int] | None:
     return key, run_id, incarnation + 1
 
 
+def cancel(connection: Connection, key: int, message: str, at: int, *, forced: bool) -> None:
+    """Cancel a run that no process has; of any other note that it shall end, for its process and its engine to see.
+
+    Its subflow runs are told too: the next task call inside of one is then refused, like one of its own.
+    """
+    columns = {"cancel_forced": 1} if forced else {}
+    if is_unclaimed(connection, key):
+        set_state(connection, key, State(StateType.CANCELLED, "Cancelled", message), at, columns=columns)
+        return
+    cancelling = State(StateType.CANCELLING, "Cancelling", message)
+    if not set_state(connection, key, cancelling, at, columns=columns) and forced:
+        set_columns(connection, key, columns)
+    for below_key in descendants(connection, key):
+        set_state(connection, below_key, cancelling, at)
+
+
 def next_due_at(connection: Connection) -> int | None:
     """Return when the next scheduled run that an engine may claim is due, in microseconds."""
     return connection.execute(
@@ -180,18 +196,39 @@ def next_due_at(connection: Connection) -> int | None:
 
 def delete(connection: Connection, keys: Sequence[int]) -> None:
     """Delete flow runs with their subflow runs, calls and states."""
-    doomed = [*keys]
-    level = list(keys)
-    while level:
-        sql = f"SELECT key FROM flow_run WHERE parent_key IN ({marks(level)})"
-        level = [row[0] for row in connection.execute(sql, level)]
-        doomed.extend(level)
+    doomed = [key for root in keys for key in (root, *descendants(connection, root))]
     for key in doomed:
         first = key * CALLS_PER_RUN
         connection.execute("DELETE FROM task_run WHERE id >= ? AND id < ?", (first, first + CALLS_PER_RUN))
         connection.execute("DELETE FROM state WHERE flow_run = ?", (key,))
         connection.execute("DELETE FROM flow_run_count WHERE flow_run = ?", (key,))
         connection.execute("DELETE FROM flow_run WHERE key = ?", (key,))
+
+
+def is_unclaimed(connection: Connection, key: int) -> bool:
+    """Tell whether a run waits for its start and no process has it: neither an engine's nor a script's own retry."""
+    row = connection.execute(
+        "SELECT 1 FROM flow_run WHERE key = ? AND state_type = 'SCHEDULED' AND pid IS NULL AND host_pid IS NULL", (key,)
+    ).fetchone()
+    return row is not None
+
+
+def is_over(connection: Connection, key: int) -> bool:
+    """Tell whether a run has a final state, or is not there (any more)."""
+    row = connection.execute("SELECT state_type FROM flow_run WHERE key = ?", (key,)).fetchone()
+    return row is None or StateType(row[0]) in TERMINAL
+
+
+def descendants(connection: Connection, key: int) -> list[int]:
+    """Return the keys of a run's subflow runs and of theirs, of all attempts."""
+    rows = connection.execute(
+        """WITH RECURSIVE below(key) AS (
+               SELECT key FROM flow_run WHERE parent_key = ?
+               UNION SELECT f.key FROM flow_run f JOIN below ON f.parent_key = below.key)
+           SELECT key FROM below ORDER BY key""",
+        (key,),
+    )
+    return [found for (found,) in rows.fetchall()]
 
 
 def marks(values: Collection[Any]) -> str:

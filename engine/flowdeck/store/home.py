@@ -62,9 +62,16 @@ class Home:
 
 
 def locate(path: Path | str | None = None) -> Home:
-    """Return the home at `path`, else at $FLOWDECK_HOME, else at ~/.flowdeck; nothing is created."""
-    chosen = path or os.environ.get("FLOWDECK_HOME") or Path.home() / ".flowdeck"
-    return Home(Path(chosen).expanduser().absolute())
+    """Return the home at `path`, else at $FLOWDECK_HOME, else at ~/.flowdeck; nothing is created.
+
+    Raises:
+        StoreError: `~` stands for no folder.
+    """
+    chosen = path or os.environ.get("FLOWDECK_HOME") or "~/.flowdeck"
+    try:
+        return Home(Path(chosen).expanduser().absolute())
+    except RuntimeError:  # no such user, or no HOME
+        raise StoreError(f"The home folder {chosen} cannot be found. Set FLOWDECK_HOME to a folder you own.") from None
 
 
 def prepare(home: Home) -> None:

@@ -42,25 +42,21 @@ def migrate(home: Home, connection: Connection) -> None:
 @migrations()
 def create_flow_runs(db: sqlite_utils.Database) -> None:
     """Flow runs, and beside each the small row of counts that changes with every task call."""
-    text, number = str, int
-    db.table("flow_run").create(
-        {
-            "key": number, "id": text, "name": text, "flow_name": text, "entrypoint": text, "working_dir": text,
-            "source_file": text, "function": text,
-            "state_type": text, "state_name": text, "state_message": text,
-            "attempt": number, "incarnation": number, "seq": number,
-            "created_at": number, "scheduled_at": number, "started_at": number, "ended_at": number,
-            "state_at": number,
-            "parent_key": number, "parent_task_run_id": number, "parent_attempt": number, "root_run_id": text,
-            "origin_run_id": text, "deployment_id": text, "dedup_key": text,
-            "triggered_by": text, "tags": text, "parameters": text, "environment": text,
-            "interpreter": text, "pid": number, "pid_token": text, "host_pid": number, "host_token": text,
-            "exit_code": number, "signal": number, "error": text, "cancel_forced": number,
-        },
-        pk="key",
-        not_null={"id", "name", "flow_name", "state_type", "state_name", "attempt", "incarnation", "created_at"},
-        strict=True,
-    )  # fmt: skip
+    # AUTOINCREMENT: the key of a deleted run is never given out again, or what its process still says of it would be
+    # taken for another run's.
+    db.execute(
+        """CREATE TABLE flow_run(
+            key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, name TEXT NOT NULL, flow_name TEXT NOT NULL,
+            entrypoint TEXT, working_dir TEXT, source_file TEXT, function TEXT,
+            state_type TEXT NOT NULL, state_name TEXT NOT NULL, state_message TEXT,
+            attempt INTEGER NOT NULL, incarnation INTEGER NOT NULL, seq INTEGER,
+            created_at INTEGER NOT NULL, scheduled_at INTEGER, started_at INTEGER, ended_at INTEGER, state_at INTEGER,
+            parent_key INTEGER, parent_task_run_id INTEGER, parent_attempt INTEGER, root_run_id TEXT,
+            origin_run_id TEXT, deployment_id TEXT, dedup_key TEXT,
+            triggered_by TEXT, tags TEXT, parameters TEXT, environment TEXT,
+            interpreter TEXT, pid INTEGER, pid_token TEXT, host_pid INTEGER, host_token TEXT,
+            exit_code INTEGER, signal INTEGER, error TEXT, cancel_forced INTEGER) STRICT"""
+    )
     flow_run = db.table("flow_run")
     flow_run.create_index(["id"], unique=True)
     flow_run.create_index(["name"])
@@ -89,8 +85,8 @@ def create_task_runs(db: sqlite_utils.Database) -> None:
             task_key TEXT NOT NULL, input_key BLOB, occurrence INTEGER NOT NULL,
             state_type TEXT NOT NULL, state_name TEXT NOT NULL, state_message TEXT, state_at INTEGER NOT NULL,
             created_at INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER,
-            from_cache INTEGER NOT NULL DEFAULT 0, reused INTEGER NOT NULL DEFAULT 0, worker TEXT, upstream TEXT, tags TEXT,
-            result BLOB, result_hash TEXT, result_preview TEXT, error TEXT) STRICT"""
+            from_cache INTEGER NOT NULL DEFAULT 0, reused INTEGER NOT NULL DEFAULT 0, worker TEXT, upstream TEXT,
+            tags TEXT, result BLOB, result_hash TEXT, result_preview TEXT, error TEXT) STRICT"""
     )
 
 

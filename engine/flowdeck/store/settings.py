@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from dataclasses import dataclass, fields, replace
@@ -53,7 +54,10 @@ def load(home: Home) -> Settings:
 def _from_file(settings: Settings, home: Home) -> Settings:
     import tomllib  # noqa: PLC0415 - only when there is such a file: start-up time of every script
 
-    text = home.config.read_text(encoding="utf-8", errors="replace")
+    try:
+        text = home.config.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"{home.config} cannot be read: {error.strerror}.") from None
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -68,15 +72,17 @@ def _from_file(settings: Settings, home: Home) -> Settings:
 
 
 def _line_of(name: str, text: str) -> int:
-    match = re.search(rf"^\s*['\"]?{re.escape(name)}['\"]?\s*[=\].]", text, re.MULTILINE)
+    match = re.search(rf"^[\s\[]*['\"]?{re.escape(name)}['\"]?\s*[=\].]", text, re.MULTILINE)
     return text.count("\n", 0, match.start() + len(match[0])) + 1 if match else 1
 
 
 def _with(settings: Settings, name: str, value: object, where: str) -> Settings:
     kind = _KINDS[str(Settings.__annotations__[name])]
     try:
+        if isinstance(value, bool) or (kind is not str and isinstance(value, float) and value != kind(value)):
+            raise ValueError  # true is no number, and 1.5 no whole one
         converted = kind(value)  # pyright: ignore[reportArgumentType]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(f"{where}: '{value}' is not a valid {name} (a {kind.__name__} is expected).") from None
     _check(name, converted, where)
     return replace(settings, **{name: converted})
@@ -86,5 +92,7 @@ def _check(name: str, value: object, where: str) -> None:
     allowed = {"logging_level": LEVELS, "durability": ("process", "full")}.get(name)
     if allowed is not None and value not in allowed:
         raise UsageError(f"{where}: '{value}' is not a valid {name}. Choose one of {', '.join(allowed)}.")
+    if isinstance(value, int | float) and not math.isfinite(value):
+        raise UsageError(f"{where}: {name} may not be {value}.")
     if isinstance(value, int | float) and value < (1 if name == "task_runner_max_workers" else 0):
         raise UsageError(f"{where}: {name} may not be {value}.")

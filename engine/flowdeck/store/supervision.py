@@ -31,7 +31,7 @@ class Assignment:
     working_dir: str
     source_file: str
     interpreter: str | None
-    """Asked for by the run; None leaves the choice to the host."""
+    """That of its last attempt, else the one by which its file was described; None when neither is known."""
     environment: Mapping[str, str] | None
     """As it was where the run was triggered; None when it was not kept."""
 
@@ -95,13 +95,16 @@ def take_assignment(
         None when the run is not waiting for this host: it was cancelled, given back or deleted meanwhile.
     """
     row = connection.execute(
-        """SELECT id, working_dir, source_file, interpreter, environment FROM flow_run
+        """SELECT id, working_dir, source_file, environment, coalesce(interpreter, (
+               SELECT f.interpreter FROM flow_file f
+               WHERE f.folder = working_dir AND f.folder || '/' || f.file = source_file))
+           FROM flow_run
            WHERE key = ? AND incarnation = ? AND state_type IN ('PENDING', 'CANCELLING') AND host_pid IS NULL""",
         (key, incarnation),
     ).fetchone()
     if row is None:
         return None
-    run_id, working_dir, source_file, interpreter, environment = row
+    run_id, working_dir, source_file, environment, interpreter = row
     flow_runs.set_columns(connection, key, {"host_pid": host_pid, "host_token": host_token, "environment": None})
     kept = None if environment is None else json.loads(environment)
     return Assignment(key, run_id, incarnation, working_dir, source_file or "", interpreter, kept)

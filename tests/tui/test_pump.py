@@ -1,0 +1,214 @@
+"""The bridge from Deck to the screen: what it delivers, how often, and that it never runs ahead of the screen."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from flowdeck.deck import Deck
+from flowdeck.rules.exceptions import StoreError
+from flowdeck_tui.messages import DeckFailed, DeckOpened, Delivered, News, RunFilter
+from flowdeck_tui.pump import Pace, Pump, pace_for
+from tests.tui.seeded_home import NOW, Call, SeededHome
+
+PATIENCE_SECONDS = 10.0
+QUICK = Pace(0.01, 0.01)
+
+
+class Screen:
+    """Takes deliveries as the app does."""
+
+    def __init__(self, home: SeededHome, pace: Pace = QUICK, open_deck: Callable[[], Deck] | None = None) -> None:
+        self.heard: queue.Queue[Any] = queue.Queue()
+        self.pump = Pump(open_deck or (lambda: Deck(home.path)), str(home.folder), self.heard.put, pace)
+        self.pump.start()
+
+    def next(self, kind: type[Any] = Delivered) -> Any:
+        while True:
+            message = self.heard.get(timeout=PATIENCE_SECONDS)
+            if isinstance(message, kind):
+                return message
+
+    def news(self, is_wanted: Callable[[News], Any]) -> News:
+        """Return the first delivery of this kind, taking over those before it."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            news = self.next().news
+            self.pump.drawn()
+            if is_wanted(news):
+                return news
+        raise AssertionError("it was not delivered")
+
+
+@pytest.fixture
+def start(home: SeededHome) -> Iterator[Callable[..., Screen]]:
+    screens: list[Screen] = []
+
+    def make(**options: Any) -> Screen:
+        screens.append(Screen(home, **options))
+        return screens[-1]
+
+    yield make
+    for screen in screens:
+        assert screen.pump.stop(PATIENCE_SECONDS)
+
+
+def test_the_first_delivery_holds_everything(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """Runs, flows, counts, engine: one frame shows the whole screen."""
+    home.run("one", state="Running")
+    home.flow("etl")
+    screen = start()
+    assert isinstance(screen.next(DeckOpened).deck, Deck)
+    news = screen.next().news
+    assert [run.name for run in news.pages[0].runs] == ["one"]
+    assert [entry.name for entry in news.flows] == ["etl"]
+    assert news.total == 1
+    assert news.engine is not None
+    assert not news.engine.running
+
+
+def test_a_new_run_is_delivered_by_itself(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """Well within half a second of its start."""
+    screen = start()
+    screen.news(lambda news: news.pages)
+    started = time.monotonic()
+    home.run("late", state="Running")
+    news = screen.news(lambda news: news.runs)
+    assert time.monotonic() - started < 0.5
+    assert news.runs[0].name == "late"
+
+
+def test_changes_are_gathered_while_the_screen_is_busy(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """Nothing is sent before the last delivery was drawn; then each run comes once, as it is now."""
+    run = home.run("busy", state="Running")
+    screen = start()
+    screen.next()
+    for number in range(30):
+        home.call(run.key, Call(f"step{number}"), 0)
+    time.sleep(0.15)  # the pump would have had time for many deliveries
+    assert screen.heard.empty()
+    screen.pump.drawn()
+    news = screen.news(lambda news: news.runs)
+    assert [(run.name, run.task_counts.total) for run in news.runs] == [("busy", 30)]
+
+
+def test_deliveries_keep_their_pace(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """However fast things change, so many a second and no more."""
+    run = home.run("busy", state="Running")
+    screen = start(pace=Pace(0.1, 0.1))
+    screen.news(lambda news: news.pages)
+    times: list[float] = []
+    for number in range(400):
+        home.call(run.key, Call(f"step{number}"), 0)
+        while not screen.heard.empty():
+            screen.heard.get()
+            times.append(time.monotonic())
+            screen.pump.drawn()
+    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    assert all(gap > 0.08 for gap in gaps)
+
+
+def test_an_open_run_brings_its_calls(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """At once when it is opened, and again when they change."""
+    run = home.run("parent", state="Running", calls=[Call("extract")])
+    screen = start()
+    screen.news(lambda news: news.pages)
+    screen.pump.set_open(frozenset({run.key}))
+    calls, subflows = screen.news(lambda news: news.children).children[run.key]
+    assert [call.task_name for call in calls] == ["extract"]
+    assert not subflows
+    child = home.run("child", "checks", "Running", parent=run)
+    _, subflows = screen.news(lambda news: news.children).children[run.key]
+    assert [one.key for one in subflows] == [child.key]
+
+
+def test_closed_runs_are_not_read_into(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """What nobody looks at costs nothing."""
+    run = home.run("parent", state="Running")
+    screen = start()
+    screen.news(lambda news: news.pages)
+    home.call(run.key, Call("extract"), 0)
+    assert not screen.news(lambda news: news.runs).children
+
+
+def test_a_filter_brings_another_first_page(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """With the filter that it was read under."""
+    home.run("apple", "etl")
+    home.run("pear", "other")
+    screen = start()
+    screen.news(lambda news: news.pages)
+    screen.pump.set_filter(RunFilter(text="app"))
+    news = screen.news(lambda news: news.pages)
+    assert [run.name for run in news.pages[0].runs] == ["apple"]
+    assert news.pages[0].filter == RunFilter(text="app")
+    assert news.total == 1
+
+
+def test_the_list_goes_on_where_it_ended(home: SeededHome, start: Callable[..., Screen], monkeypatch: Any) -> None:
+    """Page by page, or all of it when asked for."""
+    monkeypatch.setattr("flowdeck_tui.pump.FIRST_PAGE_RUNS", 3)
+    monkeypatch.setattr("flowdeck_tui.pump.OLDER_PAGE_RUNS", 2)
+    for number in range(9):
+        home.run(f"run-{number}")
+    screen = start()
+    first = screen.news(lambda news: news.pages).pages[0]
+    assert [run.name for run in first.runs] == ["run-8", "run-7", "run-6"]
+    assert not first.is_last
+    screen.pump.load_older(all_of_them=False)
+    older = screen.news(lambda news: news.pages).pages[0]
+    assert [run.name for run in older.runs] == ["run-5", "run-4"]
+    assert not older.is_first
+    screen.pump.load_older(all_of_them=True)
+    rest = [run.name for run in screen.news(lambda news: news.pages).pages[0].runs]
+    while rest[-1] != "run-0":
+        rest.extend(run.name for run in screen.news(lambda news: news.pages).pages[0].runs)
+    assert rest == ["run-3", "run-2", "run-1", "run-0"]
+
+
+def test_a_deleted_run_is_named(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """So that its row goes."""
+    run = home.run("gone")
+    screen = start()
+    screen.news(lambda news: news.pages)
+    home.deck.delete(run.id)
+    assert screen.news(lambda news: news.removed).removed == {run.key}
+
+
+def test_flows_are_read_again_for_their_last_run_only_while_they_are_shown(
+    home: SeededHome, start: Callable[..., Screen]
+) -> None:
+    """Hidden panes cost nothing."""
+    home.flow("etl")
+    run = home.run("busy", "etl", "Running")
+    screen = start()
+    screen.news(lambda news: news.pages)
+    screen.pump.set_wants_flows(False)
+    home.set_state(run.key, "Completed", NOW)
+    assert screen.news(lambda news: news.runs).flows is None
+    screen.pump.set_wants_flows(True)
+    flows = screen.news(lambda news: news.flows is not None).flows
+    assert flows is not None
+    assert flows[0].last_run_state == "COMPLETED"
+
+
+def test_a_home_that_cannot_be_opened_is_told(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """In the words of the error."""
+
+    def refuse() -> Deck:
+        raise StoreError("The home is on a network file system.")
+
+    assert start(open_deck=refuse).next(DeckFailed).text == "The home is on a network file system."
+
+
+def test_over_ssh_and_without_focus_the_screen_changes_less_often() -> None:
+    """Five a second here, two over SSH; fewer while another window has the keyboard."""
+    assert pace_for({}, is_focused=True).delivery_seconds == pytest.approx(1 / 5)
+    assert pace_for({"SSH_TTY": "/dev/pts/1"}, is_focused=True).delivery_seconds == pytest.approx(1 / 2)
+    assert pace_for({"SSH_CONNECTION": "x"}, is_focused=True).delivery_seconds == pytest.approx(1 / 2)
+    for environment in ({}, {"SSH_TTY": "x"}):
+        here, away = (pace_for(environment, is_focused=focused) for focused in (True, False))
+        assert away.delivery_seconds > here.delivery_seconds

@@ -1,0 +1,181 @@
+"""The rows of the Runs pane."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, timedelta
+
+import pytest
+
+from flowdeck.deck import FlowRun
+from flowdeck_tui.present import UNICODE, Tone
+from flowdeck_tui.row_source import RowKey
+from flowdeck_tui.run_tree import CALL, RUN, Look, RunTree, matches, merge
+from tests.tui.seeded_home import NOW, Call, SeededHome
+
+LOOK = Look(lambda: NOW, UTC, UNICODE)
+
+
+@pytest.fixture
+def family(home: SeededHome) -> dict[str, FlowRun]:
+    """Three roots; the middle one has calls, a map and a subflow with a call of its own."""
+    old = home.run("old-root", ago_seconds=900)
+    parent = home.run(
+        "parent", state="Running", calls=[Call("extract"), *[Call("load", "Running", group=1)] * 3, Call("end", "Pending")]
+    )
+    child = home.run("child", "checks", "Running", ago_seconds=30, parent=parent, calls=[Call("check")])
+    return {"old": old, "parent": parent, "child": child, "new": home.run("new-root", state="Scheduled")}
+
+
+def tree_of(home: SeededHome, family: dict[str, FlowRun], *opened: str) -> RunTree:
+    tree = RunTree(LOOK)
+    tree.replace([family["new"], family["parent"], family["old"]])
+    for name in opened:
+        key = family[name].key
+        tree.set_children(key, merge(home.deck.call_lines(key), home.deck.subflow_runs(key)))
+        tree.set_open(key, True)
+    return tree
+
+
+def names(tree: RunTree) -> list[str]:
+    return [tree.row(index).cells["name"].text for index in range(len(tree))]
+
+
+def test_roots_stand_newest_first(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """The newest run is the first row."""
+    assert names(tree_of(home, family)) == ["new-root", "parent", "old-root"]
+
+
+def test_an_open_run_shows_calls_maps_and_subflows_in_their_order(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """A map is one line; a subflow opens like a run."""
+    tree = tree_of(home, family, "parent")
+    assert names(tree) == ["new-root", "parent", "extract-0", "load ×3", "end-4", "child", "old-root"]
+    rows = [tree.row(index) for index in range(len(tree))]
+    assert [row.guides for row in rows] == ["", "", "├ ", "├ ", "├ ", "└ ", ""]
+    assert [row.is_open for row in rows] == [False, True, None, None, None, False, False]
+    assert rows[3].cells["tasks"].text == "0/3"
+
+
+def test_a_subflow_opens_below_its_parent(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """The lines of the tree lead down to it."""
+    tree = tree_of(home, family, "parent", "child")
+    assert names(tree)[5:7] == ["child", "check-0"]
+    assert tree.row(6).guides == "  └ "
+    assert len(tree) == 8
+
+
+def test_closing_takes_everything_below_away(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """What was open below stays open for the next time."""
+    tree = tree_of(home, family, "parent", "child")
+    tree.set_open(family["parent"].key, False)
+    assert len(tree) == 3
+    tree.set_open(family["parent"].key, True)
+    assert len(tree) == 8
+
+
+def test_every_row_is_found_by_its_key(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """Position and key lead to each other."""
+    tree = tree_of(home, family, "parent", "child", "old")
+    for index in range(len(tree)):
+        key = tree.key(index)
+        assert tree.index(key) == index
+        assert tree.row(index).key == key
+    assert tree.index((RUN, 999)) is None
+    assert tree.index((CALL, 999)) is None
+
+
+def test_a_call_leads_to_its_run_and_up(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """The log below a call is that of its run."""
+    tree = tree_of(home, family, "parent", "child")
+    check: RowKey = tree.key(6)
+    run = tree.run_of(check)
+    assert run is not None
+    assert run.name == "child"
+    assert tree.parent_of(check) == (RUN, family["child"].key)
+    assert tree.parent_of((RUN, family["child"].key)) == (RUN, family["parent"].key)
+    assert tree.parent_of((RUN, family["parent"].key)) is None
+
+
+def test_updates_reach_nested_rows_too(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """A subflow that ends is seen to end."""
+    tree = tree_of(home, family, "parent")
+    tree.update([replace(family["child"], name="renamed")])
+    assert names(tree)[5] == "renamed"
+
+
+def test_runs_that_are_not_shown_are_not_taken_up(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """A change of a run elsewhere adds no row."""
+    tree = tree_of(home, family)
+    tree.update([replace(family["child"], name="renamed")])
+    assert len(tree) == 3
+
+
+def test_deleted_runs_go_with_their_branch(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """And unknown keys are no mistake."""
+    tree = tree_of(home, family, "parent")
+    tree.remove([family["parent"].key, 12345])
+    assert names(tree) == ["new-root", "old-root"]
+
+
+def test_older_pages_are_put_below(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """The list goes on at its end; what is there already stays once."""
+    tree = RunTree(LOOK)
+    tree.replace([family["new"]])
+    tree.add_roots([family["old"], family["new"], family["parent"]])
+    assert names(tree) == ["new-root", "parent", "old-root"]
+    assert tree.oldest_key == family["old"].key
+
+
+def test_waiting_calls_keep_their_place_before_a_later_subflow(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """Calls stay in call order, whether they have started or not."""
+    key = family["parent"].key
+    merged = merge(home.deck.call_lines(key), home.deck.subflow_runs(key))
+    assert [child.name for child in merged] == ["extract-0", "load ×3", "end-4", "child"]
+
+
+def test_a_row_says_state_by_sign_word_and_tone(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """Three ways, so that colour is never needed."""
+    row = tree_of(home, family).row(1)
+    assert row.lead is not None
+    assert (row.lead.text, row.lead.tone) == ("● Running", Tone.ACTIVE)
+    assert row.cells["duration"].text == "1m00s"
+    assert row.cells["start"].text == "12:05:10"
+
+
+def test_running_rows_are_known_by_range(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """Clocks are drawn only where one runs on the screen."""
+    tree = tree_of(home, family)
+    assert tree.is_any_running(0, 3)
+    assert not tree.is_any_running(2, 3)
+    assert not tree.is_any_running(5, 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "flow", "is_listed"),
+    [("", None, True), ("OLD", None, True), ("etl", None, True), ("zzz", None, False), ("", "etl", True), ("", "x", False)],
+)
+def test_the_filter_means_what_the_store_means(
+    home: SeededHome, family: dict[str, FlowRun], text: str, flow: str | None, is_listed: bool
+) -> None:
+    """A run that arrives live is listed exactly when a new query would list it."""
+    from flowdeck.deck import RunQuery
+
+    assert matches(family["old"], text, flow) is is_listed
+    found = home.deck.flow_runs(RunQuery(text=text or None, flow_name=flow))
+    assert (family["old"].key in {run.key for run in found}) is is_listed
+
+
+def test_a_hundred_thousand_rows_cost_no_more_than_ten(home: SeededHome) -> None:
+    """Rows are found by bisection: a screen full of them takes milliseconds, wherever it is."""
+    one = home.run("one")
+    runs = [replace(one, key=key, started_at=NOW - timedelta(seconds=key)) for key in range(1, 100_001)]
+    tree = RunTree(LOOK)
+    tree.replace(runs)
+    for key in (5, 50_000, 99_999):
+        tree.set_open(key, True)
+    started = time.perf_counter()
+    for first in (0, 50_000, 99_960):
+        for index in range(first, first + 40):
+            assert tree.index(tree.row(index).key) == index
+    assert time.perf_counter() - started < 0.5
