@@ -86,7 +86,7 @@ def retry(run: FlowRun) -> Command:
     return Command(
         "run.retry",
         lambda deck: deck.retry(run.id),
-        lambda after: f"attempt {after.attempt} of {inert_line(after.name)}: all its tasks run again",
+        lambda after: f"attempt {after.attempt}: all tasks run again",
         actions.echo("run.retry", run=short_id(run.id)),
     )
 

@@ -129,6 +129,9 @@ def test_flows_as_people_see_them(command: Command, deck: Deck, seeds: Seeds, tm
     assert "report.py:report" in out
     assert "Say what there is." in out
     assert "cannot be imported: ValueError: no rows (etl.py:12)" in out
+    assert str(tmp_path) not in out
+    seeds.flow(deck, tmp_path / "more", "other", "other")
+    assert command("flow", "ls").out.count(f"{tmp_path}/") == 2
     shown = command("flow", "inspect", "report").out
     assert re.search(r"city +string +required +Where to look\.", shown)
     assert re.search(r"days +integer +3", shown)

@@ -13,7 +13,7 @@ from flowdeck.deck import Deck, FlowEntry, FlowRun, RunError
 from flowdeck.rules.clock import to_microseconds
 from flowdeck.rules.ids import new_run_id
 from flowdeck.rules.states import State, StateType, named
-from flowdeck.store import flow_runs, task_runs
+from flowdeck.store import engines, flow_runs, task_runs
 from flowdeck.store.catalogue import Catalogue, FlowDescription
 from flowdeck.store.database import Database
 from flowdeck.store.home import locate
@@ -50,6 +50,10 @@ class SeededHome:
     def close(self) -> None:
         self.deck.close()
         self.database.close()
+
+    def engine_up(self) -> None:
+        """Let this process stand for the engine."""
+        engines.register(self.database, "test", "server")
 
     def run(
         self,

@@ -316,6 +316,26 @@ async def test_escapes_and_markup_are_inert(app: LogApp) -> None:
         assert "[red]na␊me" in rows[3].text
 
 
+def current_row(view: LogView) -> str:
+    """The number in the one row that is marked as the current match."""
+    style = view.get_component_rich_style(LogTone.CURRENT_MATCH)
+    rows = [view.render_line(y) for y in range(view.size.height)]
+    (row,) = [row.text for row in rows if any(part.style and part.style.bgcolor == style.bgcolor for part in row)]
+    return row.split()[4].removeprefix("+")
+
+
+@pytest.mark.asyncio
+async def test_current_match_is_one_of_those_on_the_screen(app: LogApp) -> None:
+    """Going from match to match without scrolling moves the mark, and leaves none behind."""
+    app.say(*(f"hay {number}" for number in range(100)))
+    async with app.run_test(size=(80, 24)):
+        app.view.go_top()
+        app.view.search("hay")
+        for expected in ("0", "1", "2", "1"):
+            assert current_row(app.view) == expected
+            (app.view.previous_match if expected == "2" else app.view.next_match)()
+
+
 @pytest.mark.asyncio
 async def test_search_marks_jumps_and_wraps(app: LogApp) -> None:
     """A search goes to its next place from the top of the screen, and around in both directions."""
@@ -323,31 +343,18 @@ async def test_search_marks_jumps_and_wraps(app: LogApp) -> None:
     async with app.run_test(size=(80, 24)):
         view = app.view
 
-        def current() -> str:
-            style = view.get_component_rich_style(LogTone.CURRENT_MATCH)
-            (row,) = [
-                view.render_line(y).text
-                for y in range(24)
-                if any(s.style and s.style.bgcolor == style.bgcolor for s in view.render_line(y))
-            ]
-            return row.split()[4].removeprefix("+")
-
         view.search("needle")
-        assert (current(), view.status.match, view.status.matches) == ("290", 3, 3)
+        assert (current_row(view), view.status.match, view.status.matches) == ("290", 3, 3)
         assert not view.status.follows
         for expected, match in (("10", 1), ("200", 2), ("290", 3), ("10", 1)):
             view.next_match()
-            assert (current(), view.status.match) == (expected, match)
+            assert (current_row(view), view.status.match) == (expected, match)
         for expected in ("290", "200", "10"):
             view.previous_match()
-            assert current() == expected
-        view.search("hay")
-        for expected in ("5", "6", "7", "6"):
-            assert current() == expected
-            (view.previous_match if expected == "7" else view.next_match)()
+            assert current_row(view) == expected
         app.say("a new needle")
         app.feed()
-        assert (current(), view.status.matches) == ("10", 4)
+        assert (current_row(view), view.status.matches) == ("10", 4)
         view.search("absent")
         assert (view.status.search, view.status.matches, view.status.is_searching) == ("absent", 0, False)
         view.search("")
@@ -622,3 +629,25 @@ def test_search_agrees_with_a_plain_one() -> None:
             assert search.arrive() == here
             assert search.position == known.index(here) + 1
             assert search.total == len(known)
+
+
+def test_search_backwards_waits_for_what_lies_between() -> None:
+    """While lines before the current one are not read yet, no earlier match is taken for the nearest."""
+
+    class Lines:
+        """Two lines match, both before the start."""
+
+        count = 10_001
+
+        def search(self, pattern: re.Pattern[str] | str, first: int, stop: int) -> list[int]:
+            return [hit for hit in (10, 9_000) if first <= hit < stop]
+
+    search = LogSearch(Lines(), "x", 10_000)
+    search.want(-1)
+    for _ in range(2):
+        search.step()
+        assert search.arrive() is None
+    assert search.total == 1
+    while not search.is_done:
+        search.step()
+    assert search.arrive() == 9_000

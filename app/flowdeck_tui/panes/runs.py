@@ -15,6 +15,7 @@ from flowdeck_tui.desk import Desk
 from flowdeck_tui.messages import News, RunFilter, RunPage
 from flowdeck_tui.panes.log_panel import LogPanel
 from flowdeck_tui.present import STATE_WIDTH, Tone
+from flowdeck_tui.row_source import RowKey
 from flowdeck_tui.run_tree import RUN, RunTree, as_call, matches, merge
 from flowdeck_tui.widgets.bar import Bar
 from flowdeck_tui.widgets.columns import Column
@@ -66,6 +67,7 @@ class RunsPane(Vertical):
         self._total = 0
         self._is_complete = True
         self._is_asked = False
+        self._end_wanted_at: RowKey | None = None
         self._came_from_flows = False
         self._layout_kind = SHARED
 
@@ -100,6 +102,14 @@ class RunsPane(Vertical):
         if news.total is not None:
             self._total = news.total
         self.refresh_rows()
+        if news.pages:
+            self._go_on_to_end()
+
+    def _go_on_to_end(self) -> None:
+        """Follow the growing list to its end, if that was asked for and the cursor has not been moved since."""
+        if self._end_wanted_at is not None and self._end_wanted_at == self.table.cursor:
+            self.table.action_move_bottom()
+            self._end_wanted_at = None if self._is_complete else self.table.cursor
 
     def _take_page(self, page: RunPage) -> None:
         if page.filter != self._filter:
@@ -174,7 +184,11 @@ class RunsPane(Vertical):
     def on_tree_table_near_end(self, event: TreeTable.NearEnd) -> None:
         """Continue the list."""
         event.stop()
-        if self._is_complete or (self._is_asked and not event.wants_all):
+        if self._is_complete:
+            return
+        if event.wants_all:
+            self._end_wanted_at = self.table.cursor
+        elif self._is_asked:
             return
         self._is_asked = True
         self._desk.pump.load_older(all_of_them=event.wants_all)

@@ -18,7 +18,7 @@ from flowdeck.rules.exceptions import NotFoundError
 from flowdeck.rules.terminal_text import inert, inert_line
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-LOOK_SECONDS: Final = 0.6
+LOOK_SECONDS: Final = 0.05
 """How often a growing log is looked at: a log line rings no bell."""
 REST_SECONDS: Final = 0.02
 """The least time between two looks: a busy home rings thousands of times a second."""

@@ -32,7 +32,7 @@ def settle(deck: Deck, folders: Collection[str] | None = None) -> None:
         return
     if folders is None and time.time() - status.started_at.timestamp() > YOUNG_SECONDS:
         return
-    expected = {f"{folder}/{file}" for folder in folders or status.folders for file in FolderScan(folder).scan()}
+    expected = {file for folder in folders or status.folders for file in _flow_files(folder)}
     with deck.changes() as feed:
         deadline = time.monotonic() + PATIENCE_SECONDS
         quiet_deadline = time.monotonic() + QUIET_SECONDS
@@ -44,6 +44,13 @@ def settle(deck: Deck, folders: Collection[str] | None = None) -> None:
             changes = feed.wait(left)
             if changes is not None and (changes.flows or changes.resync):
                 quiet_deadline = time.monotonic() + QUIET_SECONDS
+
+
+def _flow_files(folder: str) -> list[str]:
+    try:
+        return [f"{folder}/{file}" for file in FolderScan(folder).scan().flow_files]
+    except OSError:
+        return []  # a folder that is not there holds nothing to wait for
 
 
 def _named(files: Collection[str]) -> str:

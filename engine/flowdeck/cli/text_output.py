@@ -138,16 +138,27 @@ def task_run(call: TaskRun, paper: Paper) -> list[str]:
 
 
 def flows(entries: Sequence[FlowEntry], paper: Paper) -> list[str]:
-    """List flows, and the files that could not be imported."""
-    several = len({entry.folder for entry in entries}) > 1
+    """List flows, and the files that could not be imported; below the name of their folder if there are several."""
+    by_folder: dict[str, list[FlowEntry]] = {}
+    for entry in entries:
+        by_folder.setdefault(entry.folder, []).append(entry)
+    if len(by_folder) == 1:
+        return _flows_of_folder(entries, paper)
+    lines: list[str] = []
+    for folder, members in by_folder.items():
+        lines += ["", f"{inert_line(folder)}:", *_flows_of_folder(members, paper)]
+    return lines[1:]
+
+
+def _flows_of_folder(entries: Sequence[FlowEntry], paper: Paper) -> list[str]:
     rows: list[tuple[Cell | str, ...]] = []
     for entry in entries:
-        file = f"{entry.folder}/{entry.entrypoint}" if several else entry.entrypoint
         last = Cell("") if entry.last_run_state is None else _last_run(entry.last_run_state, paper)
-        broken = entry.status != "ok"
-        about = f"cannot be imported: {error_line(entry.error)}" if broken else (entry.description or "")
+        about = Cell(_one_line(entry.description or ""))
+        if entry.status != "ok":
+            about = Cell(f"cannot be imported: {error_line(entry.error)}", _COLOURS[_S.FAILED])
         name = inert_line(entry.name) if entry.name else _UNKNOWN
-        rows.append((name, inert_line(file), last, Cell(_one_line(about), _COLOURS[_S.FAILED] if broken else "")))
+        rows.append((name, inert_line(entry.entrypoint), last, about))
     return table(("FLOW", "FILE", "LAST RUN", ""), rows, paper)
 
 

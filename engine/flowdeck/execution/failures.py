@@ -1,4 +1,4 @@
-"""What is kept of an exception: its type, its words, and the part of its traceback that is the author's."""
+"""What is kept of an exception: its type, its words, the part of its traceback that is the author's, its state."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import traceback
 from types import TracebackType
 from typing import Final
 
+from flowdeck.rules.exceptions import CancelledRun
+from flowdeck.rules.states import State, named
 from flowdeck.store.run_facts import RunError
 
 _OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -26,8 +28,8 @@ def describe(error: BaseException) -> RunError:
     return RunError(
         type=_type_name(error),
         message=_cut(_message(error), MAXIMUM_MESSAGE),
-        traceback=_cut(_text(error), MAXIMUM_TRACEBACK),
-        file=place[0],
+        traceback=_cut_middle(_text(error), MAXIMUM_TRACEBACK),
+        file=None if place[0] is None else storable(place[0]),
         line=place[1],
     )
 
@@ -45,18 +47,54 @@ def trim(error: BaseException) -> BaseException:
     return error if own is None else error.with_traceback(own)
 
 
+def sentence(error: BaseException) -> str:
+    """Return type and first line of an exception."""
+    text = _message(error).split("\n", 1)[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def storable(text: str) -> str:
+    """Return a text that is valid UTF-8: a file name that is not carries lone surrogates into messages."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def state_of_error(error: BaseException) -> State:
+    """Return the state that an exception of an author's function stands for."""
+    if isinstance(error, Exception):
+        return named("Failed", sentence(error), exception=error)
+    if isinstance(error, CancelledRun):
+        return named("Cancelled", _message(error) or None, exception=error)
+    if isinstance(error, KeyboardInterrupt):
+        return named("Cancelled", "Interrupted at the keyboard.", exception=error)
+    if type(error).__name__ == "CancelledError":  # asyncio's, which need not be loaded
+        return named("Cancelled", _message(error) or "Its coroutine was cancelled.", exception=error)
+    if isinstance(error, SystemExit):
+        code = repr(error.code) if isinstance(error.code, int | str | None) else "…"
+        return named("Crashed", storable(f"sys.exit({code}) was called."), exception=error)
+    return named("Crashed", sentence(error), exception=error)
+
+
 def _text(error: BaseException) -> str:
-    """Format like Python does, chained exceptions too, each less our frames."""
-    lines: list[str] = []
-    formatted = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
-    seen: traceback.TracebackException | None = formatted
-    while seen is not None:
+    """Format like Python does, chained and grouped exceptions too, each less our frames."""
+    try:
+        formatted = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
+        _strip(formatted)
+        return storable("".join(formatted.format()).rstrip("\n"))
+    except Exception:  # noqa: BLE001 - the author's class gets in the way; type and message tell the rest
+        return "(its traceback could not be made)"
+
+
+def _strip(formatted: traceback.TracebackException) -> None:
+    left = [formatted]
+    while left:
+        seen = left.pop()
         seen.stack = traceback.StackSummary.from_list(
             [frame for frame in seen.stack if not frame.filename.startswith(_OURS)]
         )
-        seen = seen.__cause__ or seen.__context__
-    lines.extend(formatted.format())
-    return "".join(lines).rstrip("\n")
+        left.extend(chained for chained in (seen.__cause__, seen.__context__) if chained is not None)
+        left.extend(getattr(seen, "exceptions", None) or ())
 
 
 def _place(summary: traceback.StackSummary) -> tuple[str | None, int | None]:
@@ -80,10 +118,17 @@ def _type_name(error: BaseException) -> str:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
+        return storable(str(error))
     except Exception:  # noqa: BLE001 - the author's __str__ failed; its type still tells something
         return "(its message could not be made)"
 
 
 def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[:length] + " … (cut)"
+
+
+def _cut_middle(text: str, length: int) -> str:
+    """Keep both ends of a traceback: where it began, and where it was raised."""
+    if len(text) <= length:
+        return text
+    return f"{text[: length // 2]}\n  … (cut) …\n{text[-length // 2 :]}"

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, Final, cast
 
+from flowdeck.execution.arguments import resolve
 from flowdeck.execution.drivers import Outcome
+from flowdeck.execution.failures import state_of_error, storable
 from flowdeck.execution.futures import TaskFuture
-from flowdeck.rules.exceptions import CancelledRun, FailedRun
-from flowdeck.rules.states import State, named
+from flowdeck.rules.exceptions import FailedRun
+from flowdeck.rules.states import TERMINAL, State, named
+
+_DEEPEST: Final = 20
+"""How deep lists of states are looked into; what is nested deeper, or in itself, is a value like any other."""
 
 
 def final_state(outcome: Outcome, submitted: Sequence[TaskFuture[Any]]) -> State:
@@ -32,21 +38,10 @@ def final_state(outcome: Outcome, submitted: Sequence[TaskFuture[Any]]) -> State
     return named("Completed", data=outcome.value)
 
 
-def state_of_error(error: BaseException) -> State:
-    """Return the state that an exception of the body stands for."""
-    text = str(error).split("\n", 1)[0]
-    message = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    if isinstance(error, Exception):
-        return named("Failed", message, exception=error)
-    if isinstance(error, CancelledRun):
-        return named("Cancelled", text or None, exception=error)
-    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancelledError":
-        return named("Cancelled", "Interrupted at the keyboard.", exception=error)
-    return named("Crashed", message, exception=error)
-
-
-def _returned_states(value: Any) -> list[tuple[str, State]] | None:
+def _returned_states(value: Any, depth: int = 0) -> list[tuple[str, State]] | None:
     """Return the states that a flow's value consists of, or None when it is a value like any other."""
+    if depth > _DEEPEST:
+        return None
     members: list[Any] = list(cast("Sequence[Any]", value)) if isinstance(value, list | tuple | set) else [value]
     states: list[tuple[str, State]] = []
     for member in members:
@@ -55,7 +50,7 @@ def _returned_states(value: Any) -> list[tuple[str, State]] | None:
         elif isinstance(member, TaskFuture):
             future = cast("TaskFuture[Any]", member)
             states.append((future.name, future.state))
-        elif isinstance(member, list | tuple) and (nested := _returned_states(member)):
+        elif isinstance(member, list | tuple) and (nested := _returned_states(member, depth + 1)):
             states.extend(nested)
         else:
             return None
@@ -63,8 +58,10 @@ def _returned_states(value: Any) -> list[tuple[str, State]] | None:
 
 
 def _of_states(states: list[tuple[str, State]], value: Any) -> State:
-    if isinstance(value, State):
-        return value if value.is_final() else named("Completed", data=value)
+    if isinstance(value, State) and value.type in TERMINAL:
+        return replace(value, message=None if value.message is None else storable(value.message))
+    if isinstance(value, State) and not value.is_final():
+        return named("Completed", data=value)  # a state of something that goes on: looked at, not come to
     for test in (_has_failed, State.is_cancelled, _is_unfinished):
         hits = [(name, state) for name, state in states if test(state)]
         if hits:
@@ -73,9 +70,8 @@ def _of_states(states: list[tuple[str, State]], value: Any) -> State:
             detail = f": {state.message}" if state.message else ""
             message = f"{len(hits)} of {len(states)} returned states are not completed; {name} is {state.name}{detail}"
             error = state.exception or FailedRun(message)
-            return named(ends, message, exception=error)
-    data = [state.data for _, state in states]
-    return named("Completed", data=data if isinstance(value, list | tuple | set) else data[0])
+            return named(ends, storable(message), exception=error)
+    return named("Completed", data=resolve(value))
 
 
 def _has_failed(state: State) -> bool:

@@ -117,7 +117,7 @@ class _Child:
         return False
 
     def _read(self, pipe: Any, kept: bytearray) -> int | None:
-        """Take what is in a pipe and return how much that was: 0 when nobody writes any more, None when just nothing."""
+        """Take what is in a pipe and return how much that was: 0 when nobody can write any more, None for nothing."""
         reader: IO[bytes] = pipe
         try:
             chunk = os.read(reader.fileno(), _READ_BYTES)

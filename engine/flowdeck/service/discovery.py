@@ -5,25 +5,41 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
 from watchfiles import Change, awatch
 
 from flowdeck import __version__
-from flowdeck.host.interpreters import interpreter_for
-from flowdeck.service.describing import Describer, Description
+from flowdeck.rules.exceptions import StoreError
+from flowdeck.service.describing import Describer
 from flowdeck.service.folder_scan import FlowFile, FolderScan
+from flowdeck.service.interpreters import interpreter_of
 from flowdeck.service.journal import say
 from flowdeck.store.catalogue import Catalogue, FileState
 from flowdeck.store.database import Database
 from flowdeck.store.run_facts import RunError
+from flowdeck.store.sqlite import DatabaseError
 
 QUIET_MILLISECONDS: Final = 50
 """A save is over when nothing has happened for so long: editors write a file in several steps."""
 LONGEST_WAIT_MILLISECONDS: Final = 400
 RETRY_SECONDS: Final = 5.0
 """How often a folder is looked at that cannot be watched at the moment."""
+STORE_PAUSE_SECONDS: Final = 1.0
+OK: Final = "ok"
+BROKEN: Final = "import_error"
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A file that is being described: in which version, with which Python, and the task that does it."""
+
+    mark: str
+    interpreter: str
+    task: asyncio.Task[None]
 
 
 class Discovery:
@@ -58,9 +74,7 @@ class Discovery:
                 await self._follow_listed()
                 changed = asyncio.create_task(self._changed.wait())
                 # A follower ends only with an error; it is for whoever serves to see.
-                done, _ = await asyncio.wait(
-                    {changed, *self._followers.values()}, return_when=asyncio.FIRST_COMPLETED
-                )
+                done, _ = await asyncio.wait({changed, *self._followers.values()}, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
                 changed.cancel()
@@ -70,7 +84,7 @@ class Discovery:
             await _end(ending)
 
     async def _follow_listed(self) -> None:
-        listed = set(await asyncio.to_thread(self._catalogue.folders))
+        listed = set(self._catalogue.folders())
         await _end([self._followers.pop(gone) for gone in self._followers.keys() - listed])
         for folder in sorted(listed - self._followers.keys()):
             follower = _Follower(folder, self._catalogue, self._describer)
@@ -85,28 +99,31 @@ class _Follower:
         self._catalogue = catalogue
         self._describer = describer
         self._scan = FolderScan(folder)
-        self._looks: dict[str, tuple[str, asyncio.Task[None]]] = {}
-        """File -> what is being described there: its mark, and the task that does it."""
-        self._told: set[str] = set()
+        self._looks: dict[str, _Look] = {}
+        """What is being described, by file."""
+        self._interpreter: tuple[list[int], str] | None = None
+        """The folder's Python, and the state of its environment when it was chosen."""
+        self._said: dict[str, str] = {}
+        """Subject -> what was said of it last: a file that stays broken is told of once."""
 
     async def follow(self) -> None:
         """Look at the folder now, and whenever something in it changes."""
         try:
             while True:
                 try:
-                    async for _ in self._changes():
-                        await self._look()
-                except (OSError, RuntimeError) as error:  # watchfiles raises RuntimeError for what inotify refuses
-                    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-                    self._tell(f"{self._folder} cannot be watched: {reason}. It is looked at every {RETRY_SECONDS:g} s.")
-                await asyncio.sleep(RETRY_SECONDS)
+                    async with contextlib.aclosing(self._changes()) as changes:
+                        async for _ in changes:
+                            await self._look()
+                except (OSError, RuntimeError) as error:  # watchfiles turns what inotify refuses into a RuntimeError
+                    self._say_of_folder(error)
                 with contextlib.suppress(OSError):
                     await self._look()
+                await asyncio.sleep(RETRY_SECONDS)
         finally:
-            await _end([task for _, task in self._looks.values()])
+            await _end([look.task for look in self._looks.values()])
 
-    async def _changes(self) -> AsyncIterator[None]:
-        """Yield once when the watch stands, so that nothing is missed between first look and watch; then per change."""
+    async def _changes(self) -> AsyncGenerator[None, None]:
+        """Yield when the watch stands, so that nothing is missed between it and the first look; then per change."""
         watch = awatch(
             self._folder,
             watch_filter=self._matters,
@@ -114,8 +131,8 @@ class _Follower:
             debounce=LONGEST_WAIT_MILLISECONDS,
             ignore_permission_denied=True,
         )
+        waiting = asyncio.ensure_future(anext(watch, None))
         try:
-            waiting = asyncio.ensure_future(anext(watch, None))
             await asyncio.sleep(0)  # its first step sets up the watch
             if not waiting.done():
                 yield
@@ -123,23 +140,117 @@ class _Follower:
                 yield
                 waiting = asyncio.ensure_future(anext(watch, None))
         finally:
+            await _end([waiting])
             await watch.aclose()
 
     def _matters(self, _change: Change, path: str) -> bool:
         return self._scan.matters(path)
 
     async def _look(self) -> None:
-        """Bring the catalogue up to what the folder now holds; describing goes on beside."""
-        for file, (_, task) in list(self._looks.items()):
-            if task.done():
-                del self._looks[file]
-                task.result()
-        known = await asyncio.to_thread(self._catalogue.files, self._folder)
+        """Bring the catalogue up to what the folder now holds. Describing goes on beside: one slow file stops no other.
+
+        Raises:
+            OSError: the folder is not there. Its flows stay listed: it may be a disk that comes back.
+        """
+        known = self._catalogue.files(self._folder)
         snapshot = await asyncio.to_thread(self._scan.scan, known.keys())
+        self._said.pop(self._folder, None)
+        interpreter = await self._chosen_interpreter()
         for file in (known.keys() | self._looks.keys()) - snapshot.flow_files.keys():
-            await self._forget(file)
-        chosen = await asyncio.to_thread(interpreter_for, self._folder)
-        if chosen.remark is not None:
-            self._tell(chosen.remark)
+            await self._give_up(file)
+            await _finish(self._catalogue.remove_file, self._folder, file)
         for flow_file in snapshot.flow_files.values():
-            await self._describe_if_stale(flow_file, known.get(flow_file.file), chosen.path, snapshot.changed)
+            await self._describe_if_stale(flow_file, known.get(flow_file.file), interpreter, snapshot.changed)
+
+    async def _chosen_interpreter(self) -> str:
+        """Ask for the folder's Python, again only when its environment has changed: asking starts that Python."""
+        state = _environment_state(self._folder)
+        if self._interpreter is None or self._interpreter[0] != state:
+            self._interpreter = (state, await interpreter_of(self._folder))
+        return self._interpreter[1]
+
+    async def _describe_if_stale(
+        self, flow_file: FlowFile, known: FileState | None, interpreter: str, something_changed: bool
+    ) -> None:
+        file, mark = flow_file.file, _mark(flow_file)
+        look = self._looks.get(file)
+        if look is not None and not look.task.done() and (look.mark, look.interpreter) == (mark, interpreter):
+            return
+        await self._give_up(file)
+        fresh = known is not None and (known.sha256, known.interpreter) == (mark, interpreter)
+        # What is broken may be broken by another file, which is put right now.
+        if known is None or not fresh or (known.status != OK and something_changed):
+            task = asyncio.create_task(self._describe(file, mark, interpreter))
+            self._looks[file] = _Look(mark, interpreter, task)
+
+    async def _describe(self, file: str, mark: str, interpreter: str) -> None:
+        description = await self._describer.describe(self._folder, file, interpreter)
+        status = OK if description.flows is not None else BROKEN
+        if description.flows is None and description.problem is not None:
+            self._say(file, f"{self._folder}/{file} cannot be imported: {_one_line(description.problem)}")
+        else:
+            self._said.pop(file, None)
+        while True:
+            try:
+                await _finish(
+                    *(self._catalogue.put_file, self._folder, file, mark, interpreter, status),
+                    *(description.problem, description.flows),
+                )
+            except (StoreError, DatabaseError) as error:
+                self._say("store", f"What {self._folder} holds cannot be recorded just now: {error}")
+                await asyncio.sleep(STORE_PAUSE_SECONDS)
+            else:
+                return
+
+    async def _give_up(self, file: str) -> None:
+        look = self._looks.pop(file, None)
+        if look is not None:
+            await _end([look.task])
+
+    def _say_of_folder(self, error: OSError | RuntimeError) -> None:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        self._say(
+            self._folder, f"{self._folder} cannot be watched: {reason}. It is looked at every {RETRY_SECONDS:g} s."
+        )
+
+    def _say(self, subject: str, text: str) -> None:
+        if self._said.get(subject) != text:
+            self._said[subject] = text
+            say(text)
+
+
+def _mark(flow_file: FlowFile) -> str:
+    """Return what a description is cached by: the content, and the flowdeck that described it."""
+    return hashlib.sha256(f"{__version__} {flow_file.sha256}".encode()).hexdigest()
+
+
+def _environment_state(folder: str) -> list[int]:
+    """Return when the program and the packages of a folder's environment last changed; empty without one."""
+    environment = Path(folder, ".venv")
+    places = [environment / "bin" / "python", *sorted(environment.glob("lib/python3*/site-packages"))]
+    times: list[int] = []
+    for place in places:
+        with contextlib.suppress(OSError):
+            times.append(place.lstat().st_mtime_ns)
+    return times
+
+
+def _one_line(problem: RunError) -> str:
+    return f"{problem.type}: {problem.message}".split("\n", 1)[0]
+
+
+async def _finish(write: Callable[..., None], *arguments: Any) -> None:
+    """Write in a thread; a cancelled write is waited for, so that it cannot land after what is written next."""
+    writing = asyncio.create_task(asyncio.to_thread(write, *arguments))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await writing
+        raise
+
+
+async def _end(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancel tasks and wait until they are over."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -94,12 +94,14 @@ class FolderScan:
     def matters(self, path: str) -> bool:
         """Tell whether a change of this absolute path can be one of flows, without a look at the folder."""
         file = os.path.relpath(path, self.folder)
+        if file == ".":
+            return True
         parts = Path(file).parts
         if any(is_skipped_name(part) for part in parts[:-1]) or self._lies_in_skipped(file):
             return False
-        if path.endswith(".py") or parts[-1:] in {(".gitignore",), (ENVIRONMENT_MARK,)}:
+        if path.endswith(".py") or parts[-1] in {".gitignore", ENVIRONMENT_MARK}:
             return True
-        if parts and is_skipped_name(parts[-1]):
+        if is_skipped_name(parts[-1]):
             return False
         # A folder that came or went, with flow files in it.
         return file in self._folders or os.path.isdir(path)
