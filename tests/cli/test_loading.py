@@ -93,6 +93,13 @@ def test_faults(home: Path, script: Script, source: str, sentence: str) -> None:
     assert "faulty" not in sys.modules
 
 
+def test_fault_of_a_call_that_did_not_run(home: Path, script: Script) -> None:
+    """A file that needs the result of such a call says what that has to do with its fault."""
+    path = script("needs.py", HEAD + "@flow\ndef f(): return [1]\n\nprint(len(f()))\n")
+    with pytest.raises(LoadError, match=r"TypeError: .* \(the call of 'f' in line 5 does not run when .* imported\)"):
+        load_file(path)
+
+
 def test_missing_file(home: Path, tmp_path: Path) -> None:
     """A file that is not there is not found."""
     with pytest.raises(NotFoundError, match="There is no file"):

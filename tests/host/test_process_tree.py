@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,18 @@ def first_line(child: subprocess.Popen[str]) -> str:
     return child.stdout.readline().strip()
 
 
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def environment_is_there(pid: int) -> bool:
+    """Tell whether a process is past the instant in which it has no environment, replacing its program."""
+    return b"FLOWDECK_RUN_ID" in Path(f"/proc/{pid}/environ").read_bytes()
+
+
 def test_grandchildren_belong_to_a_run_by_descent_and_by_its_id(spawn: Spawn) -> None:
     """A grandchild is found below the root; one in a session of its own, whose parent is gone, by the run's id."""
     root = spawn("sleep 60 & echo $!; wait")
@@ -52,6 +65,7 @@ def test_grandchildren_belong_to_a_run_by_descent_and_by_its_id(spawn: Spawn) ->
     other = spawn("(setsid sleep 60 >/dev/null & echo $!)", FLOWDECK_RUN_ID="run-1")
     stray = int(first_line(other))
     other.wait()
+    until(lambda: environment_is_there(stray))
     found = process_tree.members(root.pid, "run-1", ())
     assert {below, stray} <= {member.pid for member in found}
     assert root.pid not in {member.pid for member in found}

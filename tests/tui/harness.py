@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC
 from typing import Any
 
+from textual.events import Key
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from flowdeck.deck import Deck
@@ -54,8 +56,12 @@ async def until_shown(pilot: AppPilot, *texts: str) -> None:
 
 
 async def press(pilot: AppPilot, *keys: str) -> None:
-    await pilot.press(*keys)
-    await pilot.pause()
+    """Press keys, each after the one before has been dealt with; `Pilot.press` sleeps 40 ms for each."""
+    for key in keys:
+        name = _character_to_key(key) if len(key) == 1 else key
+        pilot.app.post_message(Key(name, key if len(key) == 1 else None))
+        for _ in range(3):
+            await pilot.pause(0)
 
 
 def screen_text(pilot: AppPilot) -> str:

@@ -62,6 +62,7 @@ class SeededHome:
         state: str = "Completed",
         *,
         ago_seconds: float = 60.0,
+        now: datetime = NOW,
         took_seconds: float = 12.0,
         calls: Sequence[Call] = (),
         parent: FlowRun | None = None,
@@ -71,8 +72,8 @@ class SeededHome:
         incarnation: int = 1,
         file: str = "flows.py",
     ) -> FlowRun:
-        """Make a run in a state, with its calls; times are counted back from NOW."""
-        started = NOW - timedelta(seconds=ago_seconds)
+        """Make a run in a state, with its calls; times are counted back from `now`."""
+        started = now - timedelta(seconds=ago_seconds)
         at = to_microseconds(started)
         run_id = new_run_id()
         new = flow_runs.NewFlowRun(

@@ -76,7 +76,9 @@ async def test_the_flow_under_the_cursor_is_described(home: SeededHome, size: tu
     """What it does, where it is, what it takes."""
     seed(home)
     async with running_app(home, size) as (_, pilot):
-        await until_shown(pilot, "Loads orders.", "From the API.", "flows.py:etl", "city  string  = Oslo", "path  string  required")
+        await until_shown(pilot, "Loads orders.", "From the API.", "flows.py:etl", "city  string  = Oslo")
+        await press(pilot, "tab", "G")
+        await until_shown(pilot, "path  string  required")
 
 
 @BOTH_SIZES

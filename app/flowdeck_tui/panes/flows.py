@@ -91,10 +91,12 @@ class FlowsPane(Vertical):
         self._show_detail()
 
     def _show_title(self) -> None:
-        filtered = ((f"  /{inert_line(self.rows.filter)}", Tone.STRONG),) if self.rows.filter else ()
         number = len({(entry.file, entry.function) for entry in self.rows.entries if entry.function})
         right = present.count_of(number, "flow") if self._is_read else ""
-        self._title.show(((f" {self._folder}", Tone.MUTED), *filtered), ((f"{right} ", Tone.MUTED),))
+        left = ((f" {self._folder}", Tone.MUTED),)
+        if self.rows.filter:
+            left = ((f" /{inert_line(self.rows.filter)}", Tone.STRONG), ("   esc all flows  ", Tone.MUTED), *left)
+        self._title.show(left, ((f"  {right} ", Tone.MUTED),))
 
     def _show_detail(self) -> None:
         entry, key = self.entry, self.table.cursor

@@ -19,7 +19,7 @@ from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, count, run_nou
 from flowdeck.cli.watching import watch
 from flowdeck.deck import Deck, FlowRun, RunQuery
 from flowdeck.rules import parameters as parameter_rules
-from flowdeck.rules.exceptions import ParameterError
+from flowdeck.rules.exceptions import ParameterError, RefusedError
 from flowdeck.rules.states import StateType
 from flowdeck.rules.terminal_text import inert_line
 
@@ -210,6 +210,8 @@ def _configure_cancel(parser: Parser) -> None:
 def _cancel(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
         run = deck.cancel(arguments.run, force=arguments.force)
+        if run.is_final and run.state_type is not StateType.CANCELLED:
+            raise RefusedError(f"Run '{run.name}' was over before it could be cancelled: {run.state_name}.")
         if not run.is_final:
             bring_up_engine(deck)  # it is what ends the process, should the run not end by itself
         if arguments.json:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
+
+from flowdeck.rules.exceptions import MissingContextError
 
 if TYPE_CHECKING:
     from flowdeck.execution.futures import TaskFuture
@@ -53,6 +56,7 @@ class FlowRunContext:
             runner: runs submitted calls; made when first needed.
             told: the exception whose traceback the log has last.
             closing: the flow's body failed or was cancelled: calls that have not begun do not begin any more.
+            torn: a call was torn away from its end, so that its row may not be closed.
         """
         self.recorder = recorder
         self.run_name = run_name
@@ -67,7 +71,9 @@ class FlowRunContext:
         self.submitted: list[TaskFuture[Any]] = []
         self.runner: TaskRunner | None = None
         self.closing = False
+        self.torn = False
         self.told: BaseException | None = None
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._next_number: int | None = None
         self._groups = 0
@@ -79,8 +85,21 @@ class FlowRunContext:
         """UUID of the flow run."""
         return self.recorder.run_id
 
+    def is_forked_copy(self) -> bool:
+        """Tell whether this process was forked from the run's: the run is recorded there, not here."""
+        return os.getpid() != self._pid
+
     def number_call(self, task_name: str) -> tuple[int, int]:
-        """Give out the next call: its id, and its index among the calls of this task."""
+        """Give out the next call: its id, and its index among the calls of this task.
+
+        Raises:
+            MissingContextError: in a forked process.
+        """
+        if self.is_forked_copy():
+            raise MissingContextError(
+                f"Task '{task_name}' was called in a process that was forked from that of its flow run, where calls "
+                f"cannot be recorded. Call {task_name}.fn(...) there, or a flow."
+            )
         with self._lock:
             if self._next_number is None:
                 # Numbers of earlier attempts are used; a first attempt has none.

@@ -8,6 +8,7 @@ that leaves a coroutine into a RuntimeError (PEP 479).
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
@@ -98,6 +99,8 @@ class AsyncDriver:
         """See `Driver`."""
         try:
             return Outcome(await function(*args, **kwargs))
+        except GeneratorExit:  # the coroutine is thrown away where it waits: nothing may be awaited any more
+            raise
         except BaseException as error:  # noqa: BLE001 - the body decides what each kind means
             return Outcome(None, error)
 
@@ -122,7 +125,8 @@ class AsyncDriver:
 
 def _waker(loop: Any, over: Any) -> Callable[[Any], None]:
     def wake(_: Any) -> None:
-        loop.call_soon_threadsafe(over.set)
+        with suppress(RuntimeError):  # who waited gave up, and the loop is closed
+            loop.call_soon_threadsafe(over.set)
 
     return wake
 

@@ -74,6 +74,8 @@ class FlowRunChanged:
     at: int
     attempt: int
     error: RunError | None = None
+    close_below: bool = False
+    """Calls and subflow runs of it that are not over are over now too."""
 
 
 Fact = TaskRunsMade | TaskRunStarted | TaskRunWaits | TaskRunEnded | TaskRunNotReady | FlowRunChanged

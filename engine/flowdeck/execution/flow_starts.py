@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flowdeck.execution import context
 from flowdeck.execution.context import FlowRunContext
 from flowdeck.execution.facts import FlowRunChanged
+from flowdeck.execution.failures import storable
 from flowdeck.execution.recorder import StoreRecorder
 from flowdeck.execution.run_logs import set_level
 from flowdeck.rules import parameters as parameter_rules
@@ -26,6 +28,9 @@ from flowdeck.store import flow_runs, processes
 from flowdeck.store.database import Database
 from flowdeck.store.flow_runs import NewFlowRun
 from flowdeck.store.home import locate
+from flowdeck.store.log_writer import LogWriter
+from flowdeck.store.run_facts import RunError, error_to_json
+from flowdeck.store.sqlite import Connection
 
 if TYPE_CHECKING:
     from flowdeck.store.records import FlowRun
@@ -33,15 +38,23 @@ if TYPE_CHECKING:
 RUNNING = named("Running")
 
 
-def start(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any]) -> FlowRunContext:
+def start(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], *, patient: bool = True) -> FlowRunContext:
     """Make a run of a flow that was called: below the current run if there is one, else one of its own.
+
+    Args:
+        spec: of the flow.
+        code: of its function.
+        parameters: bound and coerced.
+        patient: wait for another process's lock; otherwise raise `Busy` rather than that, for event loops.
 
     Raises:
         StoreError: the home cannot be used.
         CancelledRun: the current run is being cancelled.
     """
     parent = context.flow_run.get()
-    return _start_root(spec, code, parameters) if parent is None else _start_subflow(spec, code, parameters, parent)
+    if parent is None:
+        return _start_root(spec, code, parameters, patient)
+    return _start_subflow(spec, code, parameters, parent, patient)
 
 
 def record_refused(spec: FlowSpec, code: CodeType, arguments: Mapping[str, Any], error: BaseException) -> None:
@@ -50,12 +63,17 @@ def record_refused(spec: FlowSpec, code: CodeType, arguments: Mapping[str, Any],
     if parent is not None:
         return  # the caller's own run shows the exception
     database = shared_database()
-    state = State(named("Failed").type, "Failed", str(error))
-    new = _new(spec, code, _as_json(arguments), state, context.current_tags.get())
+    sentence = storable(str(error))
+    new = _new(spec, code, _as_json(arguments), named("Failed", sentence), context.current_tags.get())
+    described = RunError(type(error).__name__, sentence, "", new.source_file, code.co_firstlineno)
+    log = LogWriter(database.home.log_file(new.id), max_bytes=database.settings.log_max_bytes)
+    log.append(new.at, logging.ERROR, "engine", None, None, f"Not started: {sentence}")
+    log.close()
 
-    def record(connection: Any) -> None:
+    def record(connection: Connection) -> None:
         key = flow_runs.insert(connection, new)
-        flow_runs.set_columns(connection, key, {"ended_at": new.at})
+        flow_runs.set_columns(connection, key, {"ended_at": new.at, "error": error_to_json(described)})
+        flow_runs.add_log_counts(connection, key, 0, 1)
 
     database.write(record)
 
@@ -100,12 +118,13 @@ def shared_database() -> Database:
     return _database_at(str(locate().path))
 
 
-def _start_root(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any]) -> FlowRunContext:
+def _start_root(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], patient: bool) -> FlowRunContext:
     database = shared_database()
     set_level(database.settings.logging_level)
     tags = context.current_tags.get()
     new = _new(spec, code, _as_json(parameters), RUNNING, tags)
-    key = database.write(lambda connection: flow_runs.insert(connection, new))
+    write = database.write if patient else database.try_write
+    key = write(lambda connection: flow_runs.insert(connection, new))
     return FlowRunContext(
         recorder=StoreRecorder(database, key, new.id, new.incarnation), run_name=new.name, flow_name=spec.name,
         root_run_id=new.id, attempt=1, log_prints=bool(spec.log_prints), echo=True,
@@ -114,7 +133,7 @@ def _start_root(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any]) -
 
 
 def _start_subflow(
-    spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], parent: FlowRunContext
+    spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], parent: FlowRunContext, patient: bool
 ) -> FlowRunContext:
     task = context.task_run.get()
     recorder = parent.recorder
@@ -123,9 +142,9 @@ def _start_subflow(
     new = flow_runs.below(
         new, recorder.first_task_id, None if task is None else task.task_run_id, parent.attempt, parent.root_run_id
     )
-    child = recorder.start_subflow(new)
+    child = recorder.start_subflow(new, patient=patient)
     if child is None:
-        raise CancelledRun("Its flow run is being cancelled.")
+        raise CancelledRun(recorder.refusal())
     log_prints = parent.log_prints if spec.log_prints is None else spec.log_prints
     return FlowRunContext(
         recorder=child, run_name=new.name, flow_name=spec.name, root_run_id=parent.root_run_id, attempt=1,
@@ -135,7 +154,7 @@ def _start_subflow(
 
 def _new(spec: FlowSpec, code: CodeType, parameters: str, state: State, tags: frozenset[str]) -> NewFlowRun:
     run_id = new_run_id()
-    working_dir = os.getcwd()
+    working_dir = _working_dir()
     source = _source_file(code.co_filename)
     pid = os.getpid()
     return NewFlowRun(
@@ -146,9 +165,18 @@ def _new(spec: FlowSpec, code: CodeType, parameters: str, state: State, tags: fr
     )  # fmt: skip
 
 
+def _working_dir() -> str:
+    try:
+        return storable(os.getcwd())
+    except FileNotFoundError:  # somebody has removed it
+        return os.sep
+
+
 def _source_file(filename: str) -> str | None:
     """Return the real path of a source file; None for code that has none (a notebook, an interactive session)."""
-    return None if filename.startswith("<") else os.path.realpath(filename)
+    if filename.startswith("<") or not os.path.exists(filename):
+        return None
+    return storable(os.path.realpath(filename))
 
 
 def _entrypoint(source: str | None, function: str, working_dir: str) -> str | None:

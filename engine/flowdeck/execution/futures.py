@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from flowdeck.execution import blocking
+from flowdeck.execution.failures import trim
 from flowdeck.rules.exceptions import CancelledRun, CrashedRun, FailedRun, UnfinishedRun
 from flowdeck.rules.states import State, named
 
 T = TypeVar("T")
+
+LOGGER_NAME: Final = "flowdeck.runs"
+"""Name of the logger whose records are in the log of the run that they come from."""
 
 _PENDING = named("Pending")
 _lock = threading.Lock()
@@ -75,7 +81,7 @@ class TaskFuture(Generic[T]):
             if not self._state.is_final():
                 self._callbacks.append(callback)
                 return
-        callback(self)
+        self._call(callback)
 
     def settle(self, state: State) -> None:
         """Give the call its last state. For task runners."""
@@ -83,7 +89,14 @@ class TaskFuture(Generic[T]):
             self._state = state
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
+            self._call(callback)
+
+    def _call(self, callback: Callable[[TaskFuture[T]], None]) -> None:
+        try:
             callback(self)
+        except Exception:
+            # An author's, in a thread of ours: the other callbacks, and who waits, must not suffer from it.
+            logging.getLogger(LOGGER_NAME).exception("A callback of %s failed.", self.name)
 
     def final_state(self) -> State:
         """Return the state without making the author answerable for it. For the engine."""
@@ -129,3 +142,28 @@ def _missing(state: State, name: str) -> BaseException:
     if state.is_cancelled():
         return CancelledRun(f"'{name}' was cancelled{detail}")
     return UnfinishedRun(f"'{name}' has no result, it is {state.name}{detail}")
+
+
+def value_of(state: State, name: str, return_state: bool) -> Any:
+    """Return what a call gives its caller: its value, its state if that was asked for, or raise what it raised."""
+    error = state.exception
+    if return_state and not _ends_the_caller(error):
+        return state
+    if state.is_completed():
+        return state.data
+    if error is not None:
+        raise trim(error)
+    return result_of(state, name)
+
+
+def _ends_the_caller(error: BaseException | None) -> bool:
+    """Tell whether an exception is meant for more than the call: a cancel, a keyboard interrupt."""
+    return isinstance(error, KeyboardInterrupt | CancelledRun) or type(error).__name__ == "CancelledError"
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - another thread may have held it when this process was forked
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)

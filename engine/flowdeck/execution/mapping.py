@@ -35,7 +35,8 @@ def items_of(
     """Return the positional and keyword arguments of each call, one after another."""
     names: list[int | str] = [*range(len(args)), *kwargs]
     given = [_column(value) for value in (*args, *kwargs.values())]
-    lengths = {name: len(column) for name, column in zip(names, given, strict=True) if isinstance(column, Sequence)}
+    # What is unmapped is a tuple itself, and no column.
+    lengths = {name: len(column) for name, column in zip(names, given, strict=True) if not isinstance(column, Unmapped)}
     if not lengths:
         raise MappingMissingIterable(
             f"{task_name}.map() was given nothing to map over. Give at least one list, or call {task_name}.submit()."

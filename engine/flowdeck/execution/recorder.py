@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -16,8 +16,10 @@ from flowdeck.execution.facts import (
     TaskRunStarted,
     TaskRunWaits,
 )
+from flowdeck.rules.exceptions import StoreError
+from flowdeck.rules.states import StateType, named
 from flowdeck.store import flow_runs, task_runs
-from flowdeck.store.database import Database
+from flowdeck.store.database import Busy, Database, Operation
 from flowdeck.store.flow_runs import NewFlowRun
 from flowdeck.store.log_writer import LogWriter
 from flowdeck.store.run_facts import CALLS_PER_RUN, error_to_json
@@ -27,6 +29,8 @@ COUNTS_INTERVAL_SECONDS: Final = 0.5
 """Counts of warnings and errors go to the store with the next fact, and at most this often by themselves."""
 
 WARNING: Final = 30
+
+LEFT_OVER: Final = "Its flow run ended before it did."
 
 
 class Recorder(Protocol):
@@ -51,16 +55,21 @@ class Recorder(Protocol):
         """Append a record to the run's log; return once it is safe from any kill."""
         ...
 
-    def start_subflow(self, new: NewFlowRun) -> Recorder | None:
-        """Make a flow run below this one; None when this run may not start anything any more."""
+    def start_subflow(self, new: NewFlowRun, *, patient: bool) -> Recorder | None:
+        """Make a flow run below this one; None when this run may not start anything any more.
+
+        Args:
+            new: the run.
+            patient: wait for another process; otherwise raise `Busy` rather than that.
+        """
         ...
 
     def last_call_number(self) -> int:
         """Return the highest call number used so far, over all attempts."""
         ...
 
-    def close_open_calls(self, fact: FlowRunChanged) -> None:
-        """Give every call that is not over the state of the fact."""
+    def refusal(self) -> str:
+        """Say in a sentence why a fact was refused."""
         ...
 
     def interrupt(self, error: BaseException) -> None:
@@ -87,15 +96,32 @@ class StoreRecorder:
         self._database = database
         self._log = LogWriter(database.home.log_file(run_id), max_bytes=database.settings.log_max_bytes)
         self._counts_at = 0.0
-        self._counts_lock = threading.Lock()
+        self._counts_due = False
+        self._owed: deque[tuple[int, int]] = deque()
+        """Counts of warnings and errors that were on their way to the store and did not arrive."""
 
     def record(self, fact: Fact) -> bool:
         """See `Recorder`."""
-        return self._database.write(lambda connection: _APPLY[type(fact)](self, connection, fact))
+        return self._apply(fact, self._database.write)
 
     def try_record(self, fact: Fact) -> bool:
         """See `Recorder`."""
-        return self._database.try_write(lambda connection: _APPLY[type(fact)](self, connection, fact))
+        return self._apply(fact, self._database.try_write)
+
+    def refusal(self) -> str:
+        """See `Recorder`."""
+        row = self._database.reader().execute(
+            "SELECT state_type, state_name, incarnation FROM flow_run WHERE key = ?", (self.key,)
+        )
+        found = row.fetchone()
+        if found is None:
+            return "Its flow run was deleted."
+        state_type, state_name, incarnation = found
+        if incarnation != self.incarnation:
+            return "Another process has taken its flow run over."
+        if state_type in {StateType.CANCELLING, StateType.CANCELLED}:
+            return "Cancelled on request."
+        return f"Its flow run is {state_name} already."
 
     def log(
         self, at: int, level_number: int, source: str, task_number: int | None, task_name: str | None, text: str
@@ -103,9 +129,13 @@ class StoreRecorder:
         """See `Recorder`."""
         self._log.append(at, level_number, source, task_number, task_name, text)
         if level_number >= WARNING:
-            self._report_counts()
+            self._counts_due = True
+            now = time.monotonic()
+            if now - self._counts_at >= COUNTS_INTERVAL_SECONDS:
+                self._counts_at = now
+                self._report_counts()
 
-    def start_subflow(self, new: NewFlowRun) -> StoreRecorder | None:
+    def start_subflow(self, new: NewFlowRun, *, patient: bool) -> StoreRecorder | None:
         """See `Recorder`."""
 
         def start(connection: Connection) -> int | None:
@@ -113,34 +143,55 @@ class StoreRecorder:
                 return None
             return flow_runs.insert(connection, new)
 
-        key = self._database.write(start)
+        key = self._database.write(start) if patient else self._database.try_write(start)
         return None if key is None else StoreRecorder(self._database, key, new.id, new.incarnation)
 
     def last_call_number(self) -> int:
         """See `Recorder`."""
         return task_runs.last_number(self._database.reader(), self.key)
 
-    def close_open_calls(self, fact: FlowRunChanged) -> None:
-        """See `Recorder`."""
-        self._database.write(lambda connection: task_runs.close_open(connection, self.key, fact.state, fact.at))
-
     def interrupt(self, error: BaseException) -> None:
         """See `Recorder`."""
         self._database.interrupt(error)
 
-    def flush_counts(self) -> None:
-        """Bring the counts of the log to the store."""
-        warnings, errors = self._log.take_counts()
-        if warnings or errors:
-            self._database.write(lambda connection: flow_runs.add_log_counts(connection, self.key, warnings, errors))
+    def _apply(self, fact: Fact, write: Callable[[Operation[bool]], bool]) -> bool:
+        apply = _APPLY[type(fact)]
+        if not self._counts_due:
+            return write(lambda connection: apply(self, connection, fact))
+        # Taken out here: an operation may run twice.
+        warnings, errors = self._take_counts()
+
+        def apply_with_counts(connection: Connection) -> bool:
+            flow_runs.add_log_counts(connection, self.key, warnings, errors)
+            return apply(self, connection, fact)
+
+        try:
+            return write(apply_with_counts)
+        except BaseException:
+            self._owe(warnings, errors)
+            raise
 
     def _report_counts(self) -> None:
-        now = time.monotonic()
-        if now - self._counts_at < COUNTS_INTERVAL_SECONDS:
-            return
-        with self._counts_lock:
-            self._counts_at = now
-        self.flush_counts()
+        """Bring the counts to the store now. Called from wherever something is logged: never waits, never raises."""
+        warnings, errors = self._take_counts()
+        try:
+            self._database.try_write(
+                lambda connection: flow_runs.add_log_counts(connection, self.key, warnings, errors)
+            )
+        except (Busy, StoreError):
+            self._owe(warnings, errors)
+
+    def _take_counts(self) -> tuple[int, int]:
+        self._counts_due = False
+        warnings, errors = self._log.take_counts()
+        while self._owed:
+            more_warnings, more_errors = self._owed.popleft()
+            warnings, errors = warnings + more_warnings, errors + more_errors
+        return warnings, errors
+
+    def _owe(self, warnings: int, errors: int) -> None:
+        self._owed.append((warnings, errors))
+        self._counts_due = True
 
     # -- facts as changes of rows --------------------------------------------------------------------------------
 
@@ -179,12 +230,20 @@ class StoreRecorder:
         columns: dict[str, Any] = {"attempt": fact.attempt, "error": error_to_json(fact.error)}
         if fact.state.is_running():
             columns["started_at"] = fact.at
-        warnings, errors = self._log.take_counts()
-        if warnings or errors:
-            flow_runs.add_log_counts(connection, self.key, warnings, errors)
-        return flow_runs.set_state(
+        changed = flow_runs.set_state(
             connection, self.key, fact.state, fact.at, incarnation=self.incarnation, columns=columns
         )
+        if changed and fact.close_below:
+            self._close_below(connection, fact.at)
+        return changed
+
+    def _close_below(self, connection: Connection, at: int) -> None:
+        """Whatever this run still has open is over with it."""
+        leftover = named("Cancelled", LEFT_OVER)
+        for key in flow_runs.descendants(connection, self.key, live_only=True):
+            flow_runs.set_state(connection, key, leftover, at)
+            task_runs.close_open(connection, key, leftover, at)
+        task_runs.close_open(connection, self.key, leftover, at)
 
 
 _APPLY: Final[dict[type, Callable[[StoreRecorder, Connection, Any], bool]]] = {

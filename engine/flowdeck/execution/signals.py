@@ -3,47 +3,73 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import FrameType
 from typing import Any
 
-from flowdeck.execution.recorder import Recorder
 from flowdeck.rules.exceptions import CancelledRun
+
+Interrupt = Callable[[BaseException], None]
 
 
 @contextlib.contextmanager
-def handled(recorder: Recorder) -> Generator[None]:
-    """For the time of a root run: SIGTERM raises CancelledRun, SIGINT KeyboardInterrupt, neither within a commit.
+def handled(interrupt: Interrupt) -> Generator[None]:
+    """For the time of a root run: SIGTERM means CancelledRun, SIGINT KeyboardInterrupt.
 
-    Handlers that the author has set stay. A second signal finds Python's own behaviour again.
+    Handlers that the author has set stay. A second signal finds Python's own behaviour again, and so does one in a
+    process that the author forks: multiprocessing ends its workers with SIGTERM.
+
+    Args:
+        interrupt: brings the exception into the run, not in the middle of a commit.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     previous: dict[int, Any] = {}
+    pid = os.getpid()
 
     def restore() -> None:
         while previous:
             number, handler = previous.popitem()
             signal.signal(number, handler)
 
-    def on_terminate(_number: int, _frame: FrameType | None) -> None:
+    def on_signal(number: int, _frame: FrameType | None) -> None:
         restore()
-        recorder.interrupt(CancelledRun("The process was asked to end (SIGTERM)."))
+        if os.getpid() != pid:
+            os.kill(os.getpid(), number)
+        elif number == signal.SIGTERM:
+            interrupt(CancelledRun("The process was asked to end (SIGTERM)."))
+        else:
+            interrupt(KeyboardInterrupt())
 
-    def on_interrupt(_number: int, _frame: FrameType | None) -> None:
-        restore()
-        recorder.interrupt(KeyboardInterrupt())
-
-    for number, handler, default in (
-        (signal.SIGTERM, on_terminate, signal.SIG_DFL),
-        (signal.SIGINT, on_interrupt, signal.default_int_handler),
-    ):
+    for number, default in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
         if signal.getsignal(number) is default:
-            previous[number] = signal.signal(number, handler)
+            previous[number] = signal.signal(number, on_signal)
     try:
         yield
     finally:
         restore()
+
+
+class Interruption:
+    """Brings a signal's exception into a coroutine: its task is cancelled, wherever it waits."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        """What the signal meant; None while there was none."""
+
+    def of_current_task(self) -> Interrupt:
+        """Return what `handled` calls for the task that calls this."""
+        import asyncio  # noqa: PLC0415 - only flows that are async pay its 40 ms
+
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def interrupt(error: BaseException) -> None:
+            self.error = error
+            if task is not None:
+                loop.call_soon_threadsafe(task.cancel, str(error) or "Interrupted at the keyboard.")
+
+        return interrupt

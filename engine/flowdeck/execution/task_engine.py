@@ -6,15 +6,16 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from flowdeck.execution import context
-from flowdeck.execution.arguments import resolve
+from flowdeck.execution.arguments import Inputs, resolve
 from flowdeck.execution.context import FlowRunContext, TaskRunContext
 from flowdeck.execution.drivers import Driver, Outcome
 from flowdeck.execution.facts import TaskRunEnded, TaskRunNotReady, TaskRunStarted, TaskRunWaits
-from flowdeck.execution.failures import describe
+from flowdeck.execution.failures import describe, sentence, state_of_error
 from flowdeck.execution.futures import TaskFuture
 from flowdeck.execution.run_logs import engine_line
 from flowdeck.rules.call_keys import input_key
@@ -26,8 +27,9 @@ from flowdeck.store.run_facts import CALLS_PER_RUN
 from flowdeck.store.task_runs import NewTaskRun
 
 RUNNING: Final = named("Running")
-STOPPED: Final = "Its flow run is being cancelled."
 NOT_STARTED: Final = "Its flow run ended before this call began."
+LONGEST_SLEEP_SECONDS: Final = 1.0
+"""A wait for a retry is slept in pieces of this length, so that the end of the flow ends it too."""
 
 
 @dataclass(slots=True)
@@ -40,11 +42,13 @@ class TaskCall:
     kwargs: Mapping[str, Any]
     needs: list[TaskFuture[Any]]
     """Futures among the arguments, and those that the author said to wait for."""
+    to_resolve: bool
+    """There are futures or states among the arguments, whose values take their place."""
     run: FlowRunContext
     row: NewTaskRun
     name: str
-    submitted: bool
-    """Its row was made when it was submitted."""
+    made: bool
+    """Its row is there: it was submitted, or has begun."""
 
 
 def make_call(
@@ -52,7 +56,7 @@ def make_call(
     function: Callable[..., Any],
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
-    needs: list[TaskFuture[Any]],
+    inputs: Inputs,
     run: FlowRunContext,
     group: int | None = None,
     submitted: bool = False,
@@ -74,49 +78,71 @@ def make_call(
         task_key=spec.key,
         input_key=None,
         occurrence=0,
-        upstream=json.dumps([future.task_run_id for future in needs]) if needs else None,
+        upstream=json.dumps([future.task_run_id for future in inputs.futures]) if inputs.futures else None,
         tags=json.dumps(sorted(tags)) if tags else None,
     )
-    return TaskCall(spec, function, args, kwargs, needs, run, row, f"{spec.name}-{index}", submitted)
+    name = f"{spec.name}-{index}"
+    return TaskCall(spec, function, args, kwargs, inputs.futures, inputs.to_resolve, run, row, name, submitted)
 
 
 async def run_task(call: TaskCall, driver: Driver) -> State:
     """Run a call to its end and return its final state; every change of state is recorded before it takes effect."""
+    try:
+        return await _live(call, driver)
+    except BaseException as error:
+        # Not the author's function: an interrupt between two steps, or the store. The row shall not say "running".
+        if call.made and not call.run.is_forked_copy():
+            _close(call, driver, error)
+        raise
+
+
+async def _live(call: TaskCall, driver: Driver) -> State:
     run, row, spec = call.run, call.row, call.spec
-    now = driver.clock.now_microseconds
     if call.needs:
         await driver.wait(call.needs)
     if run.closing:
-        return await _never_started(call, driver)
-    if call.needs:
-        failed = next((future for future in call.needs if not future.final_state().is_completed()), None)
-        if failed is not None:
-            return await _not_ready(call, driver, failed)
+        return await _not_started(call, driver, NOT_STARTED)
+    failed = next((future for future in call.needs if not future.final_state().is_completed()), None)
+    if failed is not None:
+        return await _not_ready(call, driver, failed)
+    if call.to_resolve:
         call.args, call.kwargs = resolve(tuple(call.args)), resolve(dict(call.kwargs))
     row.input_key = input_key((*call.args, call.kwargs) if call.kwargs else call.args)
     row.occurrence = run.occurrence(row.parent_id, row.task_key, row.input_key)
-    log_prints = run.log_prints if spec.log_prints is None else spec.log_prints
-    task = TaskRunContext(row.id, spec.name, call.name, log_prints)
-    worker = threading.current_thread().name
-    state, made = RUNNING, call.submitted
+    task = TaskRunContext(row.id, spec.name, call.name, run.log_prints if spec.log_prints is None else spec.log_prints)
+    state = RUNNING
     while True:
-        if not await driver.record(run.recorder, TaskRunStarted(row, state, now(), task.attempt, worker, made)):
-            return named("Cancelled", STOPPED, exception=CancelledRun(STOPPED))
-        made = True
+        if not await _start(call, driver, state, task.attempt):
+            return await _not_started(call, driver, run.recorder.refusal())
         token = context.task_run.set(task)
         try:
             outcome = await driver.call(call.function, call.args, call.kwargs)
         finally:
             context.task_run.reset(token)
-        error = outcome.error
-        delay_seconds = None
-        if isinstance(error, Exception):
-            delay_seconds = spec.retry.next_delay_seconds(task.attempt)
-        if error is None or delay_seconds is None:
+        if run.is_forked_copy():
+            return _final_state(outcome)  # the author forked in the body; the original records the call
+        delay_seconds = None if run.closing else _delay_seconds(call, task, outcome)
+        if outcome.error is None or delay_seconds is None:
             return await _end(call, driver, outcome)
-        await _await_retry(call, driver, task, error, delay_seconds)
+        await _await_retry(call, driver, task, outcome.error, delay_seconds)
         task.attempt += 1
+        if run.closing:
+            return await _not_started(call, driver, f"Its flow run ended before attempt {task.attempt} began.")
         state = named("Retrying", f"Attempt {task.attempt} of {spec.retry.retries + 1}.")
+
+
+async def _start(call: TaskCall, driver: Driver, state: State, attempt: int) -> bool:
+    """Note that the body is about to run; False when the flow run may not start anything any more."""
+    worker = threading.current_thread().name
+    started = TaskRunStarted(call.row, state, driver.clock.now_microseconds(), attempt, worker, call.made)
+    # Set before: torn away behind the commit, it would not be closed. Closing a row that is not there does nothing.
+    call.made = True
+    return await driver.record(call.run.recorder, started)
+
+
+def _delay_seconds(call: TaskCall, task: TaskRunContext, outcome: Outcome) -> float | None:
+    """Return how long to wait before the next attempt; None when there is to be none."""
+    return call.spec.retry.next_delay_seconds(task.attempt) if isinstance(outcome.error, Exception) else None
 
 
 async def _end(call: TaskCall, driver: Driver, outcome: Outcome) -> State:
@@ -132,20 +158,13 @@ async def _end(call: TaskCall, driver: Driver, outcome: Outcome) -> State:
 
 
 def _final_state(outcome: Outcome) -> State:
-    error = outcome.error
-    if error is None:
-        return named("Completed", data=outcome.value)
-    if isinstance(error, Exception):
-        return named("Failed", _sentence(error), exception=error)
-    if isinstance(error, CancelledRun | KeyboardInterrupt) or type(error).__name__ == "CancelledError":
-        return named("Cancelled", STOPPED, exception=error)
-    return named("Crashed", _sentence(error), exception=error)
+    return named("Completed", data=outcome.value) if outcome.error is None else state_of_error(outcome.error)
 
 
 async def _await_retry(
     call: TaskCall, driver: Driver, task: TaskRunContext, error: BaseException, delay_seconds: float
 ) -> None:
-    """Note the failed attempt and let the delay pass."""
+    """Note the failed attempt and let the delay pass, unless the flow run ends meanwhile."""
     described = describe(error)
     attempts = call.spec.retry.retries + 1
     wait = f"in {delay_seconds:g} s" if delay_seconds else "at once"
@@ -154,9 +173,12 @@ async def _await_retry(
     if not delay_seconds:
         return
     at = driver.clock.now_microseconds()
-    waiting = named("AwaitingRetry", f"Attempt {task.attempt + 1} of {attempts} {wait}. {_sentence(error)}")
+    waiting = named("AwaitingRetry", f"Attempt {task.attempt + 1} of {attempts} {wait}. {sentence(error)}")
     await driver.record(call.run.recorder, TaskRunWaits(call.row.id, waiting, at, described))
-    await driver.sleep(delay_seconds)
+    left_seconds = delay_seconds
+    while left_seconds > 0 and not call.run.closing:
+        await driver.sleep(min(left_seconds, LONGEST_SLEEP_SECONDS))
+        left_seconds -= LONGEST_SLEEP_SECONDS
 
 
 async def _not_ready(call: TaskCall, driver: Driver, failed: TaskFuture[Any]) -> State:
@@ -167,17 +189,28 @@ async def _not_ready(call: TaskCall, driver: Driver, failed: TaskFuture[Any]) ->
     error.__cause__ = upstream.exception
     state = named("NotReady", message, exception=error)
     at = driver.clock.now_microseconds()
-    await driver.record(call.run.recorder, TaskRunNotReady(call.row, state, at, call.submitted))
+    await driver.record(call.run.recorder, TaskRunNotReady(call.row, state, at, call.made))
     _say(call, logging.WARNING, f"Not started: {message}")
     return state
 
 
-async def _never_started(call: TaskCall, driver: Driver) -> State:
-    """Its flow ended before its turn came."""
-    state = named("Cancelled", NOT_STARTED, exception=CancelledRun(NOT_STARTED))
-    at = driver.clock.now_microseconds()
-    await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, None, None))
+async def _not_started(call: TaskCall, driver: Driver, reason: str) -> State:
+    """Its flow run ended, or is being cancelled, before its turn (or that of its next attempt) came."""
+    state = named("Cancelled", reason, exception=CancelledRun(reason))
+    if call.made:
+        at = driver.clock.now_microseconds()
+        await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, None, None))
     return state
+
+
+def _close(call: TaskCall, driver: Driver, error: BaseException) -> None:
+    """Close the row of a call that was torn away from its end; what cannot be done here the end of the flow does."""
+    state = state_of_error(error)
+    described = None if state.is_cancelled() else describe(error)
+    ended = TaskRunEnded(call.row.id, state, driver.clock.now_microseconds(), None, described)
+    with suppress(Exception):
+        call.run.recorder.try_record(ended)
+    call.run.torn = True
 
 
 def _say(call: TaskCall, level_number: int, text: str) -> None:
@@ -187,8 +220,3 @@ def _say(call: TaskCall, level_number: int, text: str) -> None:
         engine_line(call.run, level_number, text)
     finally:
         context.task_run.reset(token)
-
-
-def _sentence(error: BaseException) -> str:
-    text = str(error).split("\n", 1)[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

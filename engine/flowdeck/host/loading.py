@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -72,6 +73,7 @@ def load_file(path: Path, module_name: str | None = None) -> ModuleType:
     replaced = sys.modules.get(name)
     sys.modules[name] = module  # before its code runs: dataclasses and pickle look their module up there
     was_describing, context.describing = context.describing, True
+    calls_before = len(context.module_level_calls)
     try:
         exec(code, module.__dict__)
     except (KeyboardInterrupt, CancelledRun):
@@ -81,7 +83,7 @@ def load_file(path: Path, module_name: str | None = None) -> ModuleType:
             del sys.modules[name]
         else:
             sys.modules[name] = replaced
-        raise LoadError(path, describe(error)) from error
+        raise LoadError(path, _with_hint(describe(error), calls_before)) from error
     finally:
         context.describing = was_describing
     return module
@@ -173,6 +175,16 @@ def _is_defined_in(flow: Flow[..., Any], module: ModuleType) -> bool:
         return True
     code: CodeType | None = getattr(flow.fn, "__code__", None)
     return code is not None and module.__file__ is not None and code.co_filename == module.__file__
+
+
+def _with_hint(error: RunError, calls_before: int) -> RunError:
+    """Name the calls that did not run: what a file makes of their missing result may well be what it failed of."""
+    calls = context.module_level_calls[calls_before:]
+    if not calls:
+        return error
+    name, _, line = calls[-1]
+    hint = f"the call of '{name}' in line {line} does not run when the file is imported"
+    return replace(error, message=f"{error.message} ({hint})")
 
 
 def _place(path: Path, error: RunError) -> str:

@@ -92,9 +92,13 @@ def kill_all(find: Callable[[], list[Member]], reap: Callable[[], None]) -> tupl
     """
     killed: set[Member] = set()
     deadline = time.monotonic() + KILL_PATIENCE_SECONDS
-    while left := find():
-        if time.monotonic() > deadline:
+    empty_looks = 0
+    # Twice nobody: a process that is just replacing its program shows no environment for an instant.
+    while empty_looks < 2:
+        left = find()
+        if left and time.monotonic() > deadline:
             return len(killed), left
+        empty_looks = 0 if left else empty_looks + 1
         killed.update(member for member in left if send(member, signal.SIGKILL))
         reap()
         time.sleep(_STEP_SECONDS)

@@ -219,12 +219,13 @@ def is_over(connection: Connection, key: int) -> bool:
     return row is None or StateType(row[0]) in TERMINAL
 
 
-def descendants(connection: Connection, key: int) -> list[int]:
-    """Return the keys of a run's subflow runs and of theirs, of all attempts."""
+def descendants(connection: Connection, key: int, *, live_only: bool = False) -> list[int]:
+    """Return the keys of a run's subflow runs and of theirs, of all attempts; or only of those that are not over."""
+    live = f"AND f.state_type NOT IN ({', '.join(repr(str(one)) for one in sorted(TERMINAL))})" if live_only else ""
     rows = connection.execute(
-        """WITH RECURSIVE below(key) AS (
-               SELECT key FROM flow_run WHERE parent_key = ?
-               UNION SELECT f.key FROM flow_run f JOIN below ON f.parent_key = below.key)
+        f"""WITH RECURSIVE below(key) AS (
+               SELECT f.key FROM flow_run f WHERE f.parent_key = ? {live}
+               UNION SELECT f.key FROM flow_run f JOIN below ON f.parent_key = below.key {live})
            SELECT key FROM below ORDER BY key""",
         (key,),
     )

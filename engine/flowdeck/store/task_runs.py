@@ -70,7 +70,10 @@ def _update(target: StateType, assignments: str) -> str:
 
 _FINISH: Final = {
     target: _update(target, "ended_at = ?, result_preview = ?, error = ?")
-    for target in (StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED)
+    for target in (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED)
+} | {
+    # Cancelled while it waited for its next attempt: what the last one failed of is still to be seen.
+    StateType.CANCELLED: _update(StateType.CANCELLED, "ended_at = ?, result_preview = ?, error = coalesce(?, error)")
 }
 _RUNNING: Final = _update(
     StateType.RUNNING,
