@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from textual import events
 from textual.app import App, ComposeResult
 from textual.message import Message
+from textual.widgets import Input
 
 from flowdeck.rules.terminal_text import inert_line
 from flowdeck_tui import commands, focus, present
 from flowdeck_tui.actions import Context, bindings
+from flowdeck_tui.cell_screen import CellScreen
 from flowdeck_tui.commands import Command, CommandThread
 from flowdeck_tui.dialogs import Dialogs
 from flowdeck_tui.messages import CommandDone, DeckFailed, DeckOpened, Delivered, EngineUp, ReadFailed
@@ -134,9 +136,9 @@ class FlowdeckApp(App[None]):
         """Open the log of a run; None while the home is not open."""
         return None if self._deck is None else self._deck.log(run)
 
-    def open_form(self, entry: FlowEntry) -> None:
+    async def open_form(self, entry: FlowEntry) -> None:
         """Show the form that runs a flow."""
-        self._dialogs.open_form(entry)
+        await self._dialogs.open_form(entry)
 
     def flow_of(self, run: FlowRun) -> FlowEntry | None:
         """Return the flow that made a run, if it is in the folder."""
@@ -164,6 +166,10 @@ class FlowdeckApp(App[None]):
         return self._active
 
     # -- the screen ----------------------------------------------------------------------------------------------
+
+    def get_default_screen(self) -> CellScreen:
+        """Panes are drawn cell by cell."""
+        return CellScreen()
 
     def compose(self) -> ComposeResult:
         """Header, panes (none shown yet), status, footer."""
@@ -205,6 +211,16 @@ class FlowdeckApp(App[None]):
     def chain(self) -> tuple[Context, ...]:
         """Return the contexts of what has the focus, innermost first."""
         return focus.chain(focus.holders(self.screen))
+
+    async def on_event(self, event: events.Event) -> None:
+        """Act on keys one after the other: what was typed ahead of a dialog goes into that dialog."""
+        # Textual hands a key to the widget that has the focus when the key arrives, before the key typed ahead of it
+        # has moved the focus. Text fields keep that way: they need the order of their own queue.
+        if isinstance(event, events.Key) and not event.is_forwarded and not isinstance(self.focused, Input):
+            self.app_focus = True
+            if await self._check_bindings(event.key, priority=True) or await self._check_bindings(event.key):
+                return
+        await super().on_event(event)
 
     def on_descendant_focus(self) -> None:
         """The footer shows the keys of what has the focus; dialogs have footers of their own."""
@@ -302,25 +318,26 @@ class FlowdeckApp(App[None]):
         self.refresh(layout=True)
         self.screen.refresh(layout=True)
 
-    def action_palette_open(self) -> None:
+    async def action_palette_open(self) -> None:
         """List what acts here."""
-        self._dialogs.open_commands(self.chain())
+        await self._dialogs.open_commands(self.chain())
 
-    def action_help_open(self) -> None:
+    async def action_help_open(self) -> None:
         """List all keys."""
-        self._dialogs.open_help(self.chain())
+        await self._dialogs.open_help(self.chain())
 
     def action_help_quit(self) -> None:
         """Ctrl+c leaves nothing behind by mistake: say how to leave."""
         self._status.say("q quits; runs go on without the screen.")
 
     def action_app_leave(self) -> None:
-        """Leave."""
+        """Leave, and say what goes on."""
+        self.last_words = present.last_words(self._engine, self._counts)
         self.exit()
 
     def action_app_quit(self) -> None:
         """Leave."""
-        self.exit()
+        self.action_app_leave()
 
     def on_unmount(self) -> None:
         """Let the threads go; the home is closed only when nobody reads it any more."""

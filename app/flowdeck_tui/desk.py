@@ -49,7 +49,7 @@ class Desk(Protocol):
         """Open the log of a run; None while the home is not open."""
         ...
 
-    def open_form(self, entry: FlowEntry) -> None:
+    async def open_form(self, entry: FlowEntry) -> None:
         """Show the form that runs a flow."""
         ...
 

@@ -40,7 +40,7 @@ class Dialogs:
         self._submit = submit
         self._form: RunForm | None = None
 
-    def open_form(self, entry: FlowEntry) -> None:
+    async def open_form(self, entry: FlowEntry) -> None:
         """Show the form that runs a flow; it stays until the run exists or the user leaves it."""
 
         def submit(filled: Filled) -> None:
@@ -50,7 +50,7 @@ class Dialogs:
             self._form = None
 
         self._form = RunForm(entry, self._glyphs, submit)
-        self._app.push_screen(self._form, forget)
+        await self._app.push_screen(self._form, forget)
 
     def tell_form(self, problem: str) -> None:
         """Show in the form, if it is still open, why the flow was not started."""
@@ -62,21 +62,21 @@ class Dialogs:
         if self._form is not None:
             self._form.dismiss(None)
 
-    def open_commands(self, chain: Sequence[Context]) -> None:
+    async def open_commands(self, chain: Sequence[Context]) -> None:
         """List what acts here."""
-        self._open_menu("commands", actions.listed(chain))
+        await self._open_menu("commands", actions.listed(chain))
 
-    def open_help(self, chain: Sequence[Context]) -> None:
+    async def open_help(self, chain: Sequence[Context]) -> None:
         """List all keys, those that act here first."""
         here = actions.listed(chain)
-        self._open_menu("help", [*here, *(action for action in actions.ACTIONS if action not in here)])
+        await self._open_menu("help", [*here, *(action for action in actions.ACTIONS if action not in here)])
 
-    def _open_menu(self, title: str, choices: Sequence[Action]) -> None:
+    async def _open_menu(self, title: str, choices: Sequence[Action]) -> None:
         def chosen(action: Action | None) -> None:
             if action is not None:
                 self._app.call_later(self.perform, action)
 
-        self._app.push_screen(MenuScreen(title, choices, self._glyphs), chosen)
+        await self._app.push_screen(MenuScreen(title, choices, self._glyphs), chosen)
 
     async def perform(self, action: Action) -> None:
         """Do what an action says where the focus is, or say why not."""

@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from flowdeck.rules.states import StateType
+from flowdeck.rules.states import TERMINAL, StateType
 from flowdeck.rules.terminal_text import inert_line
 
 if TYPE_CHECKING:
@@ -233,6 +233,20 @@ def engine_text(status: EngineStatus | None, *, is_starting: bool) -> str:
     if status is not None and status.running:
         return "engine running"
     return "engine starting" if is_starting else "no engine"
+
+
+def last_words(status: EngineStatus | None, counts: Mapping[StateType, int]) -> str:
+    """Say what goes on when the screen is left; empty when nothing does.
+
+    Args:
+        status: of the engine, as last known.
+        counts: root runs by type of state.
+    """
+    alive = sum(number for state_type, number in counts.items() if state_type not in TERMINAL)
+    if status is None or not status.running or not alive:
+        return ""
+    verb = "goes" if alive == 1 else "go"
+    return f"{count_of(alive, 'run')} {verb} on; the engine is pid {status.pid}, `flowdeck server stop` stops it."
 
 
 def parameters_echo(parameters: Mapping[str, str]) -> str:

@@ -17,4 +17,10 @@ THEME: Final = Theme(
     surface="#16181b",
     panel="#212529",
     dark=True,
+    variables={
+        "quiet": "#8b9096",
+        "cursor-row": "#2b3a4a",
+        "cursor-row-away": "#26292d",
+    },
 )
+"""Colours are whole, never mixed with what is below: a cell is drawn from its own style alone."""

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
-import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import CodeType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from flowdeck.execution import context, flow_starts, signals
+from flowdeck.execution import context, flow_starts, signals, uncaught
+from flowdeck.execution.arguments import inputs_in, resolve
 from flowdeck.execution.context import FlowRunContext
 from flowdeck.execution.drivers import AsyncDriver, SyncDriver, finish
-from flowdeck.execution.failures import trim
 from flowdeck.execution.flow_engine import FlowCall, run_flow
-from flowdeck.execution.futures import result_of
+from flowdeck.execution.futures import value_of
 from flowdeck.rules import parameters as parameter_rules
-from flowdeck.rules.exceptions import DefinitionError, ParameterError
+from flowdeck.rules.exceptions import DefinitionError, ParameterError, UnfinishedRun
 from flowdeck.rules.retries import retry_policy
 from flowdeck.rules.specs import FlowSpec
 from flowdeck.rules.states import State
-from flowdeck.store.database import Database
-from flowdeck.tasks import check_reserved, first_paragraph
+from flowdeck.store.database import Busy, Database
+from flowdeck.tasks import check_definition, first_paragraph, is_async, name_of, nothing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +39,8 @@ class Flow(Generic[P, R]):
         self.fn = function
         """The plain function: calling it is not recorded."""
         self.spec = spec
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = is_async(function)
+        self._code = _code_of(function, spec.name)
 
     @property
     def name(self) -> str:
@@ -60,17 +63,19 @@ class Flow(Generic[P, R]):
         """
         if context.describing:
             context.report_module_call(self.spec.name)
-            return None  # pyright: ignore[reportReturnType]
+            return nothing() if self.is_async else None  # pyright: ignore[reportReturnType]
         return_state = bool(kwargs.pop("return_state", False))
         if self.is_async:
             return self._run_async(args, kwargs, return_state)  # pyright: ignore[reportReturnType]
-        call = self._start(args, kwargs)
         if context.flow_run.get() is not None:
-            state = finish(run_flow(call, _SYNC))
-        else:
-            with signals.handled(call.run.recorder):
+            call = self._start(*_resolved(self.spec.name, args, kwargs))
+            return value_of(finish(run_flow(call, _SYNC)), self.spec.name, return_state)
+        kwargs.pop("wait_for", None)
+        with uncaught.told_in_a_sentence():
+            call = self._start(args, kwargs)
+            with signals.handled(call.run.recorder.interrupt):
                 state = finish(run_flow(call, _SYNC))
-        return self._value(state, return_state)
+            return value_of(state, self.spec.name, return_state)
 
     def run_claimed(self, database: Database, key: int, incarnation: int) -> State:
         """Run a flow run that an engine claimed for this process, and return its final state.
@@ -82,15 +87,16 @@ class Flow(Generic[P, R]):
         """
         run = flow_starts.attach(database, self.spec, key, incarnation)
         try:
-            call = self._call_of(run, self._coerced((), dict(run.parameters)))
+            args, kwargs = parameter_rules.call_arguments(parameter_rules.signature_of(self.fn), run.parameters)
+            call = self._call_of(run, self._coerced(args, kwargs))
         except ParameterError as error:
             call = FlowCall(self.spec, _raising(error, self.is_async), (), {}, run)
-        with signals.handled(run.recorder):
-            if not self.is_async:
+        if not self.is_async:
+            with signals.handled(run.recorder.interrupt):
                 return finish(run_flow(call, _SYNC))
-            import asyncio  # noqa: PLC0415 - only flows that are async pay its 40 ms
+        import asyncio  # noqa: PLC0415 - only flows that are async pay its 40 ms
 
-            return asyncio.run(run_flow(call, _ASYNC))
+        return asyncio.run(_run_root(call))
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind to an instance, so that methods can be flows."""
@@ -100,21 +106,35 @@ class Flow(Generic[P, R]):
         return f"Flow({self.spec.name!r})"
 
     async def _run_async(self, args: Sequence[Any], kwargs: dict[str, Any], return_state: bool) -> Any:
-        call = self._start(args, kwargs)
         if context.flow_run.get() is not None:
-            return self._value(await run_flow(call, _ASYNC), return_state)
-        with signals.handled(call.run.recorder):
-            return self._value(await run_flow(call, _ASYNC), return_state)
+            await _ASYNC.wait(inputs_in(args, kwargs).futures)
+            call = await self._start_async(*_resolved(self.spec.name, args, kwargs))
+            return value_of(await run_flow(call, _ASYNC), self.spec.name, return_state)
+        kwargs.pop("wait_for", None)
+        with uncaught.told_in_a_sentence():
+            state = await _run_root(await self._start_async(args, kwargs))
+            return value_of(state, self.spec.name, return_state)
 
-    def _start(self, args: Sequence[Any], kwargs: dict[str, Any]) -> FlowCall:
-        code = self.fn.__code__
+    async def _start_async(self, args: Sequence[Any], kwargs: dict[str, Any]) -> FlowCall:
+        """Start without waiting for another process's lock on the event loop."""
+        try:
+            return self._start(args, kwargs, patient=False)
+        except Busy:
+            import asyncio  # noqa: PLC0415 - loaded by now
+
+            here = contextvars.copy_context()
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(None, lambda: here.run(self._start, args, kwargs))
+
+    def _start(self, args: Sequence[Any], kwargs: dict[str, Any], patient: bool = True) -> FlowCall:
         try:
             parameters = self._coerced(args, kwargs)
         except ParameterError as error:
-            given = {**dict(zip(code.co_varnames, args, strict=False)), **kwargs}
-            flow_starts.record_refused(self.spec, code, given, error)
+            given = {**dict(zip(self._code.co_varnames, args, strict=False)), **kwargs}
+            flow_starts.record_refused(self.spec, self._code, given, error)
             raise error.with_traceback(None) from None
-        return self._call_of(flow_starts.start(self.spec, code, parameters), parameters)
+        run = flow_starts.start(self.spec, self._code, parameters, patient=patient)
+        return self._call_of(run, parameters)
 
     def _coerced(self, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
         signature = parameter_rules.signature_of(self.fn)
@@ -129,14 +149,48 @@ class Flow(Generic[P, R]):
         run.parameters = parameters
         return FlowCall(self.spec, self.fn, args, kwargs, run)
 
-    def _value(self, state: State, return_state: bool) -> Any:
-        if return_state:
-            return state
-        if state.is_completed():
-            return state.data
-        if state.exception is not None:
-            raise trim(state.exception)
-        return result_of(state, self.spec.name)
+
+async def _run_root(call: FlowCall) -> State:
+    """Run an asynchronous flow that no other flow called; a signal cancels its coroutine."""
+    interruption = signals.Interruption()
+    with signals.handled(interruption.of_current_task()):
+        state = await run_flow(call, _ASYNC)
+    if interruption.error is not None and state.is_cancelled():
+        return replace(state, exception=interruption.error)
+    return state
+
+
+def _resolved(flow_name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+    """Return the arguments of a subflow with the results of futures in their place, once they are over.
+
+    Raises:
+        UnfinishedRun: one of them failed.
+    """
+    inputs = inputs_in(args, kwargs)
+    for future in inputs.futures:
+        future.wait()
+        state = future.state
+        if not state.is_completed():
+            message = f"Flow '{flow_name}' did not run. It needs {future.name}, which is {state.name}."
+            raise UnfinishedRun(message) from state.exception
+    kwargs.pop("wait_for", None)
+    return (resolve(tuple(args)), resolve(kwargs)) if inputs.to_resolve else (args, kwargs)
+
+
+def _code_of(function: Any, flow_name: str) -> CodeType:
+    """Return the code of what the author wrote, also behind other decorators: there is the flow's place.
+
+    Raises:
+        DefinitionError: it is not written in Python.
+    """
+    innermost = function
+    while (wrapped := getattr(innermost, "__wrapped__", None) or getattr(innermost, "func", None)) is not None:
+        innermost = wrapped
+    for candidate in (innermost, type(innermost).__call__):
+        code = getattr(candidate, "__code__", None)
+        if code is not None:
+            return code
+    raise DefinitionError(f"flow '{flow_name}' is not a function that is written in Python.")
 
 
 def _raising(error: BaseException, asynchronous: bool) -> Callable[[], Any]:
@@ -202,12 +256,10 @@ def flow(
             log_prints=log_prints,
             validate_parameters=validate_parameters,
         )
-    if not callable(function):
-        raise DefinitionError(f"@flow was given {function!r}, which is not a function.")
-    own_name = name or function.__name__.replace("_", "-")
+    own_name = name or name_of(function, "flow").replace("_", "-")
     if any(character in own_name for character in "/%&><"):
         raise DefinitionError(f"A flow may not be named '{own_name}': the characters / % & > < are not allowed.")
-    check_reserved(function, "flow", own_name)
+    check_definition(function, "flow", own_name)
     spec = FlowSpec(
         name=own_name,
         description=description or first_paragraph(function.__doc__),

@@ -5,26 +5,26 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from flowdeck.execution import context
-from flowdeck.execution.arguments import futures_in
+from flowdeck.execution.arguments import Inputs, inputs_in
 from flowdeck.execution.context import FlowRunContext
 from flowdeck.execution.drivers import AsyncDriver, SyncDriver, finish
 from flowdeck.execution.facts import TaskRunsMade
-from flowdeck.execution.failures import trim
-from flowdeck.execution.futures import TaskFuture, TaskFutureList, result_of
+from flowdeck.execution.failures import state_of_error
+from flowdeck.execution.futures import TaskFuture, TaskFutureList, value_of
 from flowdeck.execution.mapping import Unmapped, items_of
 from flowdeck.execution.run_logs import capture_prints
-from flowdeck.execution.task_engine import STOPPED, TaskCall, make_call, run_task
-from flowdeck.execution.task_runner import TaskRunner
+from flowdeck.execution.task_engine import TaskCall, make_call, run_task
 from flowdeck.rules.call_keys import task_key
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, DefinitionError, MissingContextError
 from flowdeck.rules.retries import retry_policy
 from flowdeck.rules.specs import TaskSpec
-from flowdeck.rules.states import State, named
+from flowdeck.rules.states import named
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,7 +45,7 @@ class Task(Generic[P, R]):
         self.fn = function
         """The plain function: calling it is not recorded."""
         self.spec = spec
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = is_async(function)
         if spec.log_prints:
             capture_prints()
 
@@ -80,25 +80,31 @@ class Task(Generic[P, R]):
         """
         if context.describing:
             context.report_module_call(self.spec.name)
-            return None  # pyright: ignore[reportReturnType]
+            return nothing() if self.is_async else None  # pyright: ignore[reportReturnType]
         return_state = bool(kwargs.pop("return_state", False)) if kwargs else False
         call = self._call(args, kwargs)
         if self.is_async:
             return self._run_async(call, return_state)  # pyright: ignore[reportReturnType]
         state = finish(run_task(call, _SYNC))
-        return _value(state, call.name, return_state)
+        return value_of(state, call.name, return_state)
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]:
         """Start the task beside the flow and return its future at once.
 
         Futures among the arguments are waited for and replaced by their results. `wait_for=[futures]` waits for
-        further ones. The flow ends only when all submitted calls are over.
+        further ones. `return_state=True` waits for the call and returns its final State instead of the future. The
+        flow ends only when all submitted calls are over.
         """
         run = self._run_or_raise()
+        return_state = bool(kwargs.pop("return_state", False))
         call = self._call(args, kwargs, submitted=True)
         if not run.recorder.record(TaskRunsMade([call.row], _PENDING, SYSTEM_CLOCK.now_microseconds())):
-            raise CancelledRun(STOPPED)
-        return self._hand_over(call)
+            raise CancelledRun(run.recorder.refusal())
+        future = self._hand_over(call)
+        if not return_state:
+            return future
+        future.wait()
+        return future.state  # pyright: ignore[reportReturnType]
 
     def map(self, *args: Any, **kwargs: Any) -> TaskFutureList[R]:
         """Submit one call for each item, and return their futures in order.
@@ -121,7 +127,7 @@ class Task(Generic[P, R]):
         ]:
             made = TaskRunsMade([call.row for call in chunk], _PENDING, SYSTEM_CLOCK.now_microseconds())
             if not run.recorder.record(made):
-                raise CancelledRun(STOPPED)
+                raise CancelledRun(run.recorder.refusal())
             futures.extend(self._hand_over(call) for call in chunk)
         return futures
 
@@ -135,10 +141,11 @@ class Task(Generic[P, R]):
     def _run_or_raise(self) -> FlowRunContext:
         run = context.flow_run.get()
         if run is None:
-            raise MissingContextError(
-                f"Task '{self.spec.name}' was called outside of a flow. Call it inside a @flow function, or call "
-                f"{self.spec.name}.fn(...) to run the plain function."
-            )
+            name = self.spec.name
+            hint = f"Call it inside a @flow function, or call {name}.fn(...) to run the plain function."
+            if threading.current_thread() is not threading.main_thread():
+                hint += f" A thread that you start yourself belongs to no flow; {name}.submit(...) in the flow does."
+            raise MissingContextError(f"Task '{name}' was called outside of a flow. {hint}")
         return run
 
     def _call(self, args: Sequence[Any], kwargs: dict[str, Any], submitted: bool = False) -> TaskCall:
@@ -153,30 +160,45 @@ class Task(Generic[P, R]):
         group: int | None = None,
         submitted: bool = False,
     ) -> TaskCall:
-        needs = futures_in(args, kwargs)
+        inputs = inputs_in(args, kwargs)
         if wait_for is not None:
-            needs.extend(future for future in wait_for if future not in needs)
-        return make_call(self.spec, self.fn, args, kwargs, needs, self._run_or_raise(), group, submitted)
+            awaited = inputs_in((wait_for if isinstance(wait_for, TaskFuture) else list(wait_for),), {})
+            further = [future for future in awaited.futures if future not in inputs.futures]
+            inputs = Inputs([*inputs.futures, *further], inputs.to_resolve)
+        return make_call(self.spec, self.fn, args, kwargs, inputs, self._run_or_raise(), group, submitted)
 
     async def _run_async(self, call: TaskCall, return_state: bool) -> Any:
-        return _value(await run_task(call, _ASYNC), call.name, return_state)
+        return value_of(await run_task(call, _ASYNC), call.name, return_state)
 
     def _hand_over(self, call: TaskCall) -> TaskFuture[R]:
         """Queue a call whose row is made."""
-        run = call.run
-        if run.runner is None:
-            run.runner = TaskRunner(run.max_workers, run.run_name)
         future: TaskFuture[R] = TaskFuture(call.row.id, call.name)
-        run.submitted.append(future)
         here = contextvars.copy_context()
-        if self.is_async:
 
-            async def body() -> None:
-                future.settle(await run_task(call, _ASYNC))
+        def run_sync() -> None:
+            try:
+                state = finish(run_task(call, _SYNC))
+            except BaseException as error:  # noqa: BLE001 - the store's: whoever asks for the result shall have it
+                state = state_of_error(error)
+            future.settle(state)
 
-            run.runner.submit_async(body, call.needs, here)
-        else:
-            run.runner.submit(lambda: future.settle(finish(run_task(call, _SYNC))), call.needs, here)
+        async def run_async() -> None:
+            try:
+                state = await run_task(call, _ASYNC)
+            except BaseException as error:  # noqa: BLE001 - as above
+                state = state_of_error(error)
+            future.settle(state)
+
+        runner = call.run.task_runner()
+        call.run.submitted.append(future)
+        try:
+            if self.is_async:
+                runner.submit_async(run_async, call.needs, here)
+            else:
+                runner.submit(run_sync, call.needs, here)
+        except RuntimeError as error:  # the system gives no more threads
+            future.settle(state_of_error(error))
+            raise
         return future
 
 
@@ -189,6 +211,12 @@ class _BoundTask:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._task(self._instance, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)
+
+    def fn(self, *args: Any, **kwargs: Any) -> Any:
+        return self._task.fn(self._instance, *args, **kwargs)
 
     def submit(self, *args: Any, **kwargs: Any) -> TaskFuture[Any]:
         return self._task.submit(self._instance, *args, **kwargs)
@@ -248,9 +276,8 @@ def task(
             retry_delay_seconds=retry_delay_seconds,
             log_prints=log_prints,
         )
-    if not callable(function):
-        raise DefinitionError(f"@task was given {function!r}, which is not a function.")
-    own_name = name or function.__name__
+    own_name = name or name_of(function, "task")
+    check_definition(function, "task", own_name)
     spec = TaskSpec(
         name=own_name,
         key=task_key(function),
@@ -259,12 +286,37 @@ def task(
         retry=retry_policy(retries, retry_delay_seconds, owner=f"task '{own_name}'"),
         log_prints=log_prints,
     )
-    check_reserved(function, "task", own_name)
     return Task(function, spec)
 
 
-def check_reserved(function: Callable[..., Any], kind: str, name: str) -> None:
-    """Refuse parameters whose names flowdeck takes for itself in a call."""
+def name_of(function: Any, kind: str) -> str:
+    """Return the name of a function, of what a partial calls, or of a callable's class.
+
+    Raises:
+        DefinitionError: it cannot be called.
+    """
+    if not callable(function):
+        raise DefinitionError(f"@{kind} was given {function!r}, which is not a function.")
+    named_one: Any = getattr(function, "func", function)
+    return str(getattr(named_one, "__name__", type(named_one).__name__)).strip("<>")
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Tell whether calling it gives something to await."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def check_definition(function: Callable[..., Any], kind: str, name: str) -> None:
+    """Refuse what cannot be recorded as one call, and parameters whose names flowdeck takes for itself.
+
+    Raises:
+        DefinitionError: it is such a function.
+    """
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise DefinitionError(
+            f"{kind} '{name}' is a generator: its body would only run after the call, as somebody iterates over it. "
+            "Return a list instead."
+        )
     code = getattr(function, "__code__", None)
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
     for reserved in ("return_state", "wait_for"):
@@ -281,14 +333,8 @@ def first_paragraph(docstring: str | None) -> str | None:
     return " ".join(docstring.strip().split("\n\n", 1)[0].split())
 
 
-def _value(state: State, name: str, return_state: bool) -> Any:
-    if return_state:
-        return state
-    if state.is_completed():
-        return state.data
-    if state.exception is not None:
-        raise trim(state.exception)
-    return result_of(state, name)
+async def nothing() -> None:
+    """Stand for a call that is not made, since its file is only described."""
 
 
 def _take(items: Iterable[Any], count: int) -> Iterable[Any]:

@@ -40,7 +40,7 @@ def _bare_commits(home: Path) -> float:
     connection = sqlite.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("CREATE TABLE call(id INTEGER PRIMARY KEY, name TEXT, state TEXT, started INTEGER, ended INTEGER)")
+    connection.execute("CREATE TABLE call(id INTEGER PRIMARY KEY, name TEXT, state TEXT, started INT, ended INT)")
     started = time.perf_counter()
     for number in range(CALLS):
         connection.execute("BEGIN IMMEDIATE")

@@ -35,6 +35,7 @@ def figures() -> Iterator[Figure]:
 
         def until_flows_are_listed() -> float:
             with Terminal(command, environment=environment) as terminal:
+                terminal.wait_for("Flows", 30)
                 terminal.press("3")
                 seconds = terminal.wait_for("code-census", 30)
                 terminal.press("q")
@@ -49,6 +50,7 @@ def figures() -> Iterator[Figure]:
         value = best_of(until_flows_are_listed, TIMES)
         yield Figure("start to flows listed", value, "ms", 1.8, floor, "bare Textual app with a table")
         with Terminal(command, environment=environment) as terminal:
+            terminal.wait_for("Flows", 30)
             terminal.press("3")
             terminal.wait_for("code-census", 30)
             terminal.pump(3.0)

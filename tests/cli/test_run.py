@@ -104,6 +104,16 @@ def test_script_that_raises(command: Command, script: Script) -> None:
     assert (left.code, left.err) == (1, "enough\n")
 
 
+@pytest.mark.parametrize("source", [ONE, ONE + "greet()\n"])
+def test_home_that_cannot_be_used(command: Command, home: Path, script: Script, source: str) -> None:
+    """What is wrong with the home is one sentence, whoever called the flow."""
+    home.write_text("not a folder")
+    script("greet.py", source)
+    output = command("run", "greet.py")
+    assert (output.code, output.out, output.err.count("\n")) == (1, "", 1)
+    assert output.err.startswith(f"flowdeck: The home folder {home} cannot be created")
+
+
 @pytest.mark.parametrize("reference", ["broken.py", "broken.py:x"])
 def test_file_that_is_no_python(command: Command, script: Script, reference: str) -> None:
     """A syntax error is shown where it is, with one sentence."""

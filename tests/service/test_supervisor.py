@@ -8,10 +8,10 @@ import signal
 import pytest
 
 from flowdeck.rules.clock import Clock
-from flowdeck.rules.states import StateType
+from flowdeck.rules.states import StateType, named
 from flowdeck.service.supervisor import HOST_GONE, PROCESS_GONE, Supervisor
 from flowdeck.service.verdicts import START_PATIENCE_SECONDS
-from flowdeck.store import supervision
+from flowdeck.store import flow_runs, supervision
 from tests.support.live_home import LiveHome, is_running
 
 QUICK = """
@@ -132,6 +132,29 @@ def test_script_that_was_killed_is_crashed_with_all_below_it(live: LiveHome) -> 
     for run in live.all_runs():
         crashed = live.until_over(run)
         assert (crashed.state_type, crashed.state_message) == (StateType.CRASHED, PROCESS_GONE)
+
+
+def test_subflow_that_was_left_open_is_closed(live: LiveHome) -> None:
+    """A run that is over with a subflow that is not, and whose process is gone, does not stay in the lists."""
+    script = live.start_script("""
+        @flow
+        def below():
+            while True: time.sleep(0.05)
+
+        @flow
+        def main(): below()
+
+        main()
+        """)
+    below, root = live.until(lambda: len(runs := live.all_runs()) == 2 and runs)
+    live.database.write(lambda connection: flow_runs.set_state(connection, root.key, named("Failed"), 0))
+    supervisor(live).look()
+    assert live.now(below).state_type is StateType.RUNNING
+    script.kill()
+    script.wait()
+    supervisor(live).look()
+    assert live.now(below).state_type is StateType.CRASHED
+    assert live.now(root).state_type is StateType.FAILED
 
 
 def test_script_run_that_waits_for_its_retry_is_crashed_when_its_process_is_gone(live: LiveHome) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from textual.events import Key
 
 from flowdeck.deck import RunError
 from flowdeck.rules.ids import short_id
@@ -87,7 +88,9 @@ async def test_a_broken_file_shows_line_and_traceback(home: SeededHome, size: tu
     seed(home)
     async with running_app(home, size) as (app, pilot):
         await press(pilot, "G")
-        await until_shown(pilot, "ModuleNotFoundError: No module named 'httpx'  (sync.py:3)", "import httpx", "✗ import error")
+        await until_shown(
+            pilot, "ModuleNotFoundError: No module named 'httpx'  (sync.py:3)", "import httpx", "✗ import error"
+        )
         await press(pilot, "t")
         assert app.status.text.strip() == "sync.py cannot be imported; mend the file first."
 
@@ -193,7 +196,10 @@ async def test_what_does_not_fit_is_told_at_its_field(home: SeededHome) -> None:
     async with running_app(home) as (app, pilot):
         await press(pilot, "t", "tab", "backspace", *"soon", "enter")
         await until_shown(pilot, "Not started: a value does not fit.", "path is missing")
-        assert "days" in screen_text(pilot).splitlines()[screen_text(pilot).splitlines().index(line_with(pilot, "soon")) + 1]
+        assert (
+            "days"
+            in screen_text(pilot).splitlines()[screen_text(pilot).splitlines().index(line_with(pilot, "soon")) + 1]
+        )
         assert not home.deck.flow_runs()
         await press(pilot, "backspace", "backspace", "backspace", "backspace", "5", "down", *"x", "enter")
         await until(pilot, lambda: len(app.screen_stack) == 1)
@@ -319,3 +325,21 @@ async def test_shift_tab_goes_back_to_the_list(home: SeededHome) -> None:
         assert app.flows_pane.detail.has_focus
         await press(pilot, "shift+tab")
         assert app.flows_pane.table.has_focus
+
+
+# -- typing ahead ------------------------------------------------------------------------------------------------------
+
+
+async def test_keys_typed_ahead_of_a_dialog_go_into_it(home: SeededHome) -> None:
+    """A key acts on what the keys before it have opened, however fast they come."""
+    seed(home)
+    async with running_app(home) as (app, pilot):
+        for key in ("1", "3", "j", "t", "enter"):
+            app.simulate_key(key)
+        await until_shown(pilot, "is a new run of hello")
+        for key in ("3", "slash"):
+            app.simulate_key(key)
+        for letter in "etl":
+            app.post_message(Key(letter, letter))
+        await until_shown(pilot, "/etl")
+        assert len(home.deck.flow_runs()) == 1

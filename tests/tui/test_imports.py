@@ -41,7 +41,9 @@ def test_of_ours_the_app_names_only_deck_and_rules() -> None:
     assert not foreign
 
 
-@pytest.mark.parametrize("module", ["flowdeck.store", "flowdeck.deck", "sqlite3", "sqlite_utils", "pysqlite3", "pydantic"])
+@pytest.mark.parametrize(
+    "module", ["flowdeck.store", "flowdeck.deck", "sqlite3", "sqlite_utils", "pysqlite3", "pydantic"]
+)
 def test_nothing_slow_is_imported_before_the_first_paint(loaded: set[str], module: str) -> None:
     """The database comes in a thread, once something is on the screen."""
     assert module not in loaded

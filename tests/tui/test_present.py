@@ -61,7 +61,12 @@ def test_ascii_signs_are_ascii() -> None:
 
 @pytest.mark.parametrize(
     ("term", "encoding", "glyphs"),
-    [("xterm-256color", "utf-8", UNICODE), ("linux", "utf-8", ASCII), ("xterm", "ascii", ASCII), ("xterm", None, ASCII)],
+    [
+        ("xterm-256color", "utf-8", UNICODE),
+        ("linux", "utf-8", ASCII),
+        ("xterm", "ascii", ASCII),
+        ("xterm", None, ASCII),
+    ],
 )
 def test_signs_follow_the_terminal(term: str, encoding: str | None, glyphs: present.Glyphs) -> None:
     """Unicode only where it is shown."""

@@ -22,7 +22,9 @@ def family(home: SeededHome) -> dict[str, FlowRun]:
     """Three roots; the middle one has calls, a map and a subflow with a call of its own."""
     old = home.run("old-root", ago_seconds=900)
     parent = home.run(
-        "parent", state="Running", calls=[Call("extract"), *[Call("load", "Running", group=1)] * 3, Call("end", "Pending")]
+        "parent",
+        state="Running",
+        calls=[Call("extract"), *[Call("load", "Running", group=1)] * 3, Call("end", "Pending")],
     )
     child = home.run("child", "checks", "Running", ago_seconds=30, parent=parent, calls=[Call("check")])
     return {"old": old, "parent": parent, "child": child, "new": home.run("new-root", state="Scheduled")}
@@ -153,7 +155,14 @@ def test_running_rows_are_known_by_range(home: SeededHome, family: dict[str, Flo
 
 @pytest.mark.parametrize(
     ("text", "flow", "is_listed"),
-    [("", None, True), ("OLD", None, True), ("etl", None, True), ("zzz", None, False), ("", "etl", True), ("", "x", False)],
+    [
+        ("", None, True),
+        ("OLD", None, True),
+        ("etl", None, True),
+        ("zzz", None, False),
+        ("", "etl", True),
+        ("", "x", False),
+    ],
 )
 def test_the_filter_means_what_the_store_means(
     home: SeededHome, family: dict[str, FlowRun], text: str, flow: str | None, is_listed: bool

@@ -112,7 +112,7 @@ class FlowsPane(Vertical):
 
     def focus_default(self) -> None:
         """Give the keyboard to the list."""
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     def on_tree_table_cursor_moved(self, event: TreeTable.CursorMoved) -> None:
         """Describe the flow under the cursor."""
@@ -145,7 +145,7 @@ class FlowsPane(Vertical):
         if entry is not None and entry.name is not None:
             self._desk.show_runs_of(entry.name)
 
-    def action_flow_run(self) -> None:
+    async def action_flow_run(self) -> None:
         """Open the run form."""
         entry = self._need_flow()
         if entry is None:
@@ -154,7 +154,7 @@ class FlowsPane(Vertical):
             self._desk.status.say(
                 f"{inert_line(entry.file)} cannot be imported as it is now; a run may fail.", tone=Tone.WARN
             )
-        self._desk.open_form(entry)
+        await self._desk.open_form(entry)
 
     def action_log_full(self) -> None:
         """Show the log of the flow's last run."""
@@ -171,12 +171,12 @@ class FlowsPane(Vertical):
         if self.rows.filter:
             self.rows.set_filter("")
             self.refresh_rows()
-        elif not self.table.has_focus:
-            self.table.focus()
+        elif self.screen.focused is not self.table:
+            self.screen.set_focus(self.table)
         else:
             self._desk.status.say("This is the top: 1 shows the runs, q quits.")
 
-    def action_row_filter(self) -> None:
+    async def action_row_filter(self) -> None:
         """Ask for a text that rows must hold."""
         before = self.rows.filter
 
@@ -188,4 +188,4 @@ class FlowsPane(Vertical):
             if text is None:
                 change(before)
 
-        self._desk.status.prompt("/", before, change, end)
+        await self._desk.status.prompt("/", before, change, end)

@@ -188,6 +188,9 @@ class LogPanel(Vertical):
         )
         if self._quiet_seconds < LAST_LINES_SECONDS:
             self._keep_feeding()
+        elif self.log_view.status.follows:
+            # While it grew, the view kept room below for what was to come; now it shows as much as it can.
+            self.log_view.go_bottom()
 
     # -- title ---------------------------------------------------------------------------------------------------
 
@@ -214,14 +217,14 @@ class LogPanel(Vertical):
         self.log_view.cycle_time()
         self._desk.status.say(f"Time column: {self.log_view.status.time_mode}.")
 
-    def action_log_search(self) -> None:
+    async def action_log_search(self) -> None:
         """Ask for a text and go to it as it is typed."""
 
         def end(text: str | None) -> None:
             self._search = text or ""
             self.log_view.search(self._search)
 
-        self._desk.status.prompt("find", self._search, self.log_view.search, end)
+        await self._desk.status.prompt("find", self._search, self.log_view.search, end)
 
     def action_log_next(self) -> None:
         """Next match."""
@@ -283,7 +286,7 @@ class LogPanel(Vertical):
 
     def on_click(self, event: events.Click) -> None:
         """A click gives the log the keyboard."""
-        self.log_view.focus()
+        self.screen.set_focus(self.log_view)
 
 
 def title_of(run: FlowRun, call: CallLine | None, glyphs: Glyphs) -> Spans:

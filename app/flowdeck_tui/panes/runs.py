@@ -223,11 +223,11 @@ class RunsPane(Vertical):
         self._layout_kind = kind
         self.set_class(kind == LIST_ONLY, "-list-only")
         self.set_class(kind == LOG_ONLY, "-log-only")
-        (self.log_panel.log_view if kind == LOG_ONLY else self.table).focus()
+        self.focus_default()
 
     def focus_default(self) -> None:
         """Give the keyboard to what the pane is showing."""
-        (self.log_panel.log_view if self._layout_kind == LOG_ONLY else self.table).focus()
+        self.screen.set_focus(self.log_panel.log_view if self._layout_kind == LOG_ONLY else self.table)
 
     # -- actions -------------------------------------------------------------------------------------------------
 
@@ -273,8 +273,8 @@ class RunsPane(Vertical):
         key = self.table.cursor
         if self._layout_kind != SHARED:
             self.set_layout(SHARED)
-        elif not self.table.has_focus:
-            self.table.focus()
+        elif self.screen.focused is not self.table:
+            self.screen.set_focus(self.table)
         elif self._filter:
             self.set_filter(RunFilter())
             if self._came_from_flows:
@@ -285,7 +285,7 @@ class RunsPane(Vertical):
         else:
             self._desk.status.say("This is the top: q quits.")
 
-    def action_flow_run(self) -> None:
+    async def action_flow_run(self) -> None:
         """Open the form of the flow of this run."""
         run = self._need_run("start a flow like")
         if run is None:
@@ -296,7 +296,7 @@ class RunsPane(Vertical):
                 f"The flow {inert_line(run.flow_name)} is not in this folder; 3 shows those that are."
             )
         else:
-            self._desk.open_form(entry)
+            await self._desk.open_form(entry)
 
     def action_run_retry(self) -> None:
         """Run it again."""
@@ -304,18 +304,18 @@ class RunsPane(Vertical):
         if run is not None and self._may(commands.why_not_retry(run)):
             self._desk.submit(commands.retry(run))
 
-    def action_run_cancel(self) -> None:
+    async def action_run_cancel(self) -> None:
         """Stop it, after y."""
         run = self._need_run("cancel")
         if run is not None and self._may(commands.why_not_cancel(run)):
-            self._desk.status.ask(f"Cancel {inert_line(run.name)}?", lambda: self._desk.submit(commands.cancel(run)))
+            await self._desk.status.ask(f"Cancel {inert_line(run.name)}?", lambda: self._desk.submit(commands.cancel(run)))
 
-    def action_run_delete(self) -> None:
+    async def action_run_delete(self) -> None:
         """Remove it, after y."""
         run = self._need_run("delete")
         if run is not None and self._may(commands.why_not_delete(run)):
             question = f"Delete {inert_line(run.name)} with its log and results?"
-            self._desk.status.ask(question, lambda: self._desk.submit(commands.delete(run)))
+            await self._desk.status.ask(question, lambda: self._desk.submit(commands.delete(run)))
 
     def _may(self, reason: str | None) -> bool:
         if reason is not None:
@@ -338,9 +338,9 @@ class RunsPane(Vertical):
         if self._layout_kind != SHARED:
             self.set_layout(SHARED)
         else:
-            self.set_layout(LIST_ONLY if self.table.has_focus else LOG_ONLY)
+            self.set_layout(LIST_ONLY if self.screen.focused is self.table else LOG_ONLY)
 
-    def action_row_filter(self) -> None:
+    async def action_row_filter(self) -> None:
         """Ask for a text that rows must hold."""
         before = self._filter
 
@@ -351,4 +351,4 @@ class RunsPane(Vertical):
             if text is None:
                 self.set_filter(before)
 
-        self._desk.status.prompt("/", self._filter.text, change, end)
+        await self._desk.status.prompt("/", self._filter.text, change, end)

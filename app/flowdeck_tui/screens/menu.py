@@ -113,7 +113,7 @@ class MenuScreen(ModalScreen[Action | None]):
 
     def on_mount(self) -> None:
         """Show all."""
-        self.query_one(Field).focus()
+        self.set_focus(self.query_one(Field))
         self.query_one(Footer).show_chain((Context.MENU,))
         self.table.set_empty_text("No action is called that.")
         self.table.sync()

@@ -98,10 +98,10 @@ class RunForm(ModalScreen[None]):
         """Start in the first field, or on Run when there is none."""
         self.query_one(Footer).show_chain((Context.FORM,))
         if self._rows:
-            self._rows[0].input.focus()
+            self.set_focus(self._rows[0].input)
         else:
             self._message.show(((" This flow takes no parameters.", Tone.MUTED),))
-            self._run.focus()
+            self.set_focus(self._run)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in a field runs the flow."""
@@ -123,7 +123,7 @@ class RunForm(ModalScreen[None]):
             self.tell(" ".join(filled.problems.values()))
         else:
             self.tell("Not started: a value does not fit.")
-            first.input.focus()
+            self.set_focus(first.input)
 
     def tell(self, problem: str) -> None:
         """Show why the flow was not started."""

@@ -83,7 +83,7 @@ class _Prompt(Horizontal):
 
     def on_mount(self) -> None:
         """Type here."""
-        self._field.focus()
+        self.screen.set_focus(self._field)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Pass each change on."""
@@ -150,7 +150,7 @@ class StatusArea(Container):
         text, tone, echo = self._said
         self.say(text, tone=tone, echo=echo)
 
-    def ask(self, question: str, on_yes: Callable[[], None]) -> None:
+    async def ask(self, question: str, on_yes: Callable[[], None]) -> None:
         """Ask a question; `on_yes` is called if the answer is y."""
 
         def answer(is_yes: bool) -> None:
@@ -160,9 +160,9 @@ class StatusArea(Container):
             else:
                 self.say("Nothing was changed.")
 
-        self._admit(_Question(question, self._glyphs, answer))
+        await self._admit(_Question(question, self._glyphs, answer))
 
-    def prompt(
+    async def prompt(
         self, label: str, text: str, on_change: Callable[[str], None], on_end: Callable[[str | None], None]
     ) -> None:
         """Ask for a text.
@@ -178,17 +178,17 @@ class StatusArea(Container):
             self._dismiss()
             on_end(value)
 
-        self._admit(_Prompt(label, text, self._glyphs, on_change, end))
+        await self._admit(_Prompt(label, text, self._glyphs, on_change, end))
 
-    def _admit(self, guest: Widget) -> None:
+    async def _admit(self, guest: Widget) -> None:
         if self._guest is not None:
             return
         self._came_from = self.screen.focused
         self._guest = guest
         self._status.display = False
-        self.mount(guest)
+        await self.mount(guest)
         if guest.can_focus:
-            guest.focus()
+            self.screen.set_focus(guest)
 
     def _dismiss(self) -> None:
         guest, self._guest = self._guest, None
@@ -197,5 +197,5 @@ class StatusArea(Container):
         self._status.display = True
         came_from, self._came_from = self._came_from, None
         if came_from is not None and self.screen.focused in (guest, None, *guest.children):
-            came_from.focus()
+            self.screen.set_focus(came_from)
         guest.remove()

@@ -9,7 +9,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Protocol, TextIO
 
 from flowdeck.cli import json_output, printing
@@ -74,7 +75,7 @@ class LinesOutput:
         self._next = first
         self._generation: int | None = None
         self._shown = True
-        self._day = datetime.now().astimezone().date()
+        self._day, _ = _local(datetime.now(UTC).replace(microsecond=0))
 
     def write_new(self, *, run_is_over: bool) -> None:
         """See `LogOutput`."""
@@ -119,16 +120,13 @@ class LinesOutput:
         if line.at is None:
             yield inert(line.text)  # its writer was killed in the middle of it
             return
-        local = line.at.astimezone()
-        yield from self._day_change(local.date())
-        clock = f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
-        speaker = inert_line(line.task_name or self._flow_name)
-        yield f"{clock} {line.level[:1]} {speaker:<{_NAME_WIDTH}} {inert(line.text)}"
-
-    def _day_change(self, day: date) -> Iterator[str]:
+        day, clock = _local(line.at.replace(microsecond=0))
         if day != self._day:
             self._day = day
-            yield f"{day:%Y-%m-%d}"
+            yield day
+        clock = f"{clock}.{line.at.microsecond // 1000:03d}"
+        speaker = inert_line(line.task_name or self._flow_name)
+        yield f"{clock} {line.level[:1]} {speaker:<{_NAME_WIDTH}} {inert(line.text)}"
 
 
 class RecordsOutput:
@@ -151,14 +149,20 @@ class RecordsOutput:
         if self._left_out is not None:
             records = iter(deque(records, maxlen=self._left_out))
             self._left_out = None
-        for record in records:
-            printing.json_line(json_output.log_record(record))
+        printing.json_lines(json_output.log_record(record) for record in records)
 
     def _wanted(self, run_is_over: bool) -> Iterator[LogRecord]:
         for record in self._reader.records(self._last_seq, run_is_over=run_is_over):
             self._last_seq = record.seq
             if self._view.shows(record.level):
                 yield record
+
+
+@lru_cache(maxsize=16)
+def _local(second: datetime) -> tuple[str, str]:
+    """Return local day and time of a whole second: many lines share one."""
+    day, _, clock = second.astimezone().isoformat(" ", "seconds")[:19].partition(" ")
+    return day, clock
 
 
 def follow(deck: Deck, run: FlowRun, output: LogOutput) -> Iterator[FlowRun]:

@@ -23,13 +23,18 @@ def lines(texts: Iterable[str], stream: TextIO | None = None) -> None:
 
 
 def document(value: Any) -> None:
-    """Write one JSON document to stdout, in UTF-8 whatever the terminal's encoding; indented for a terminal."""
-    _write_json(value, indent=2 if sys.stdout.isatty() else None)
+    """Write one JSON document to stdout; indented for a terminal."""
+    json_lines([value], indent=2 if sys.stdout.isatty() else None)
 
 
-def json_line(value: Any) -> None:
-    """Write a JSON object as one line, for streams of them."""
-    _write_json(value, indent=None)
+def json_lines(values: Iterable[Any], indent: int | None = None) -> None:
+    """Write JSON values to stdout, each as a line of its own, in UTF-8 whatever the terminal's encoding."""
+    sys.stdout.flush()
+    for value in values:
+        text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+        # A lone surrogate, which UTF-8 cannot hold, becomes `\udc80`: in JSON that is its escape.
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def terminal_width(stream: TextIO) -> int | None:
@@ -38,14 +43,6 @@ def terminal_width(stream: TextIO) -> int | None:
         return os.get_terminal_size(stream.fileno()).columns or None
     except (OSError, ValueError):  # no terminal, no descriptor, closed
         return None
-
-
-def _write_json(value: Any, indent: int | None) -> None:
-    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
-    sys.stdout.flush()
-    # A lone surrogate, which UTF-8 cannot hold, becomes `\udc80`: in JSON that is its escape.
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
-    sys.stdout.buffer.flush()
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -22,7 +22,7 @@ from flowdeck.execution.failures import describe
 from flowdeck.flows import Flow
 from flowdeck.host.loading import LoadError, choose_flow, compile_file, flows_of, load_file, put_first
 from flowdeck.rules import parameters as parameter_rules
-from flowdeck.rules.exceptions import CancelledRun, NotFoundError, ParameterError, UsageError
+from flowdeck.rules.exceptions import CancelledRun, NotFoundError, ParameterError, StoreError, UsageError
 from flowdeck.rules.states import State
 from flowdeck.rules.terminal_text import inert
 
@@ -120,7 +120,9 @@ def _exit_code_of_script(code: CodeType, module: ModuleType) -> int:
             return end.code or 0
         lines([inert(str(end.code))], sys.stderr)
         return 1
-    except Exception as error:  # noqa: BLE001 - the author's own, shown as Python shows it
+    except Exception as error:
+        if isinstance(error, StoreError) or type(error) is UsageError:
+            raise  # about the home and its settings, not about the author's file: a sentence is enough
         lines(inert(describe(error).traceback).split("\n"), sys.stderr)
         return 1
     return 0

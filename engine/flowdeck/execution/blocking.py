@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Generator
+from contextvars import ContextVar
 from typing import Protocol
 
 
@@ -22,10 +23,18 @@ class Pool(Protocol):
 
 _current = threading.local()
 
+loop_depth: ContextVar[int] = ContextVar("flowdeck_loop_depth", default=0)
+"""How many submitted asynchronous calls the current code is inside of; 0 for a flow's own code."""
+
 
 def enter(pool: Pool) -> None:
     """Say that the calling thread is a worker of `pool` from now on."""
     _current.pool = pool
+
+
+def is_worker_of(pool: Pool) -> bool:
+    """Tell whether the calling thread works for `pool`."""
+    return getattr(_current, "pool", None) is pool
 
 
 @contextlib.contextmanager

@@ -8,12 +8,12 @@ import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
+from flowdeck.execution.task_runner import TaskRunner
 from flowdeck.rules.exceptions import MissingContextError
 
 if TYPE_CHECKING:
     from flowdeck.execution.futures import TaskFuture
     from flowdeck.execution.recorder import Recorder
-    from flowdeck.execution.task_runner import TaskRunner
 
 describing = False
 """True while a flow file is imported only to be described: flows and tasks called then do not run."""
@@ -109,6 +109,13 @@ class FlowRunContext:
             index = self._indices.get(task_name, 0)
             self._indices[task_name] = index + 1
         return self.recorder.first_task_id + number, index
+
+    def task_runner(self) -> TaskRunner:
+        """Return what runs submitted calls, made when first needed."""
+        with self._lock:
+            if self.runner is None:
+                self.runner = TaskRunner(self.max_workers, self.run_name)
+            return self.runner
 
     def number_group(self) -> int:
         """Give out the number of the next `.map()` call, from 1."""

@@ -7,31 +7,49 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 from flowdeck.execution import context
-from flowdeck.execution.context import FlowRunContext
+from flowdeck.execution.context import FlowRunContext, TaskRunContext
+from flowdeck.execution.futures import LOGGER_NAME
+from flowdeck.rules import previews
 from flowdeck.rules.exceptions import MissingContextError
 from flowdeck.rules.terminal_text import inert
 
-LOGGER_NAME: Final = "flowdeck.runs"
+_OWNER: Final = "flowdeck_run"
+"""Attribute of a log record: the run, and the task if there is one, whose logger it went through."""
 _LETTERS: Final = {10: "D", 20: "I", 30: "W", 40: "E", 50: "C"}
 
 _print: Final[Callable[..., None]] = builtins.print
 
 
-def get_run_logger() -> logging.Logger:
+class RunLogger(logging.LoggerAdapter[logging.Logger]):
+    """A logger that knows its run: also in a thread that an author starts, which no context reaches."""
+
+    def __init__(self, run: FlowRunContext, task: TaskRunContext | None) -> None:
+        super().__init__(_logger)
+        self._run = run
+        self._task = task
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """Send the run along with the record."""
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), _OWNER: (self._run, self._task)}
+        return msg, kwargs
+
+
+def get_run_logger() -> RunLogger:
     """Return the logger of the current flow or task run: what it is told is in the run's log.
 
     Raises:
         MissingContextError: called outside of a run.
     """
-    if context.flow_run.get() is None:
+    run = context.flow_run.get()
+    if run is None:
         raise MissingContextError(
             "get_run_logger() was called outside of a flow or task run. Call it inside a @flow or @task function."
         )
-    return _logger
+    return RunLogger(run, context.task_run.get())
 
 
 class RunLogHandler(logging.Handler):
@@ -39,14 +57,16 @@ class RunLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Never raises into the author's code."""
-        run = context.flow_run.get()
+        run, task = context.flow_run.get(), context.task_run.get()
+        if run is None:
+            run, task = getattr(record, _OWNER, (None, None))
         if run is None:
             return
         try:
             text = self.format(record)
         except Exception:  # noqa: BLE001 - wrong arguments to a log call: what can be said is said
-            text = f"{record.msg!r} % {record.args!r} (the message could not be formatted)"
-        write(run, int(record.created * 1_000_000), record.levelno, "logger", text)
+            text = f"{previews.preview(record.msg)} % {previews.preview(record.args)} (could not be formatted)"
+        write(run, task, int(record.created * 1_000_000), record.levelno, "logger", text)
 
 
 def set_level(level: str) -> None:
@@ -54,9 +74,8 @@ def set_level(level: str) -> None:
     _logger.setLevel(level)
 
 
-def write(run: FlowRunContext, at: int, level_number: int, source: str, text: str) -> None:
-    """Put a record into a run's log, as of the task that runs in this context."""
-    task = context.task_run.get()
+def write(run: FlowRunContext, task: TaskRunContext | None, at: int, level_number: int, source: str, text: str) -> None:
+    """Put a record into a run's log, as of the flow itself or of one of its tasks."""
     number = None if task is None else task.task_run_id - run.recorder.first_task_id
     name = None if task is None else task.name
     run.recorder.log(at, level_number, source, number, name, text)
@@ -67,7 +86,7 @@ def write(run: FlowRunContext, at: int, level_number: int, source: str, text: st
 def engine_line(run: FlowRunContext, level_number: int, text: str) -> None:
     """Put a line of the engine itself into a run's log."""
     if level_number >= _logger.level:
-        write(run, time.time_ns() // 1000, level_number, "engine", text)
+        write(run, context.task_run.get(), time.time_ns() // 1000, level_number, "engine", text)
 
 
 def _echo(at: int, level_number: int, name: str, text: str) -> None:
@@ -83,8 +102,8 @@ def _echo(at: int, level_number: int, name: str, text: str) -> None:
     try:
         stream.write("".join(lines))
         stream.flush()
-    except (OSError, ValueError):
-        pass  # nobody reads stderr any more; the log has it
+    except Exception:  # noqa: BLE001 - closed, or an author's own object: the log has the line in any case
+        pass
 
 
 # -- print -------------------------------------------------------------------------------------------------------------
@@ -107,7 +126,7 @@ def _captured_print(
         return
     buffer = io.StringIO()
     _print(*values, sep=sep, end="", file=buffer)
-    write(run, time.time_ns() // 1000, logging.INFO, "print", buffer.getvalue())
+    write(run, task, time.time_ns() // 1000, logging.INFO, "print", buffer.getvalue())
 
 
 _logger: Final = logging.getLogger(LOGGER_NAME)

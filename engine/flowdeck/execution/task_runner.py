@@ -29,8 +29,11 @@ class TaskRunner:
             max_workers: how many calls may run at once, of each kind.
             name: of the flow run; threads are named after it.
         """
+        self._max_workers = max_workers
+        self._name = name
         self._threads = ThreadPool(max_workers, name)
-        self._loop = LoopThread(max_workers, name)
+        self._loops: list[LoopThread] = []
+        self._lock = threading.Lock()
 
     def submit(self, job: Job, needs: Sequence[TaskFuture[Any]], context: Context) -> None:
         """Run `job` on a thread once all of `needs` are over."""
@@ -38,12 +41,27 @@ class TaskRunner:
 
     def submit_async(self, body: Body, needs: Sequence[TaskFuture[Any]], context: Context) -> None:
         """Run the coroutine of `body` on the event loop once all of `needs` are over."""
-        when_done(needs, lambda: self._loop.put(body, context))
+        loop = self._loop_below(blocking.loop_depth.get())
+        when_done(needs, lambda: loop.put(body, context))
 
     def close(self) -> None:
         """Let the threads end; called when all calls are over."""
         self._threads.close()
-        self._loop.close()
+        with self._lock:
+            loops, self._loops = self._loops, []
+        for loop in loops:
+            loop.close()
+
+    def _loop_below(self, depth: int) -> LoopThread:
+        """Return the loop for calls that are made by an asynchronous call of this depth, or on its behalf.
+
+        Each depth has a loop of its own: a call that blocks on the result of another would otherwise stop the loop
+        which that one needs.
+        """
+        with self._lock:
+            while len(self._loops) <= depth:
+                self._loops.append(LoopThread(self._max_workers, self._name, len(self._loops) + 1))
+            return self._loops[depth]
 
 
 def when_done(needs: Sequence[TaskFuture[Any]], then: Callable[[], None]) -> None:
@@ -74,6 +92,8 @@ class ThreadPool:
         self._places = max_workers
         self._name = name
         self._jobs: deque[Job] = deque()
+        self._nested_jobs: deque[Job] = deque()
+        """Jobs that a worker made. They go first: it may be waiting for them, and holds up none that came before."""
         self._changed = threading.Condition()
         self._idle = 0
         self._workers = 0
@@ -82,9 +102,14 @@ class ThreadPool:
 
     def put(self, job: Job) -> None:
         """Queue a job."""
+        jobs = self._nested_jobs if blocking.is_worker_of(self) else self._jobs
         with self._changed:
-            self._jobs.append(job)
-            self._staff()
+            jobs.append(job)
+            try:
+                self._staff()
+            except RuntimeError:
+                jobs.remove(job)
+                raise
 
     def lend(self) -> None:
         """See `blocking.Pool`."""
@@ -105,14 +130,25 @@ class ThreadPool:
 
     def _staff(self) -> None:
         """Wake a worker, or make one, if there is work and a place. The condition is held."""
-        if not self._jobs:
+        waiting = len(self._jobs) + len(self._nested_jobs)
+        if not waiting:
             return
         if self._idle:
             self._changed.notify()
-        elif self._workers < self._places:
-            self._workers += 1
-            self._made += 1
-            threading.Thread(target=self._work, name=f"{self._name}-{self._made}", daemon=True).start()
+        # Those that were woken before still count as idle, and their jobs as waiting.
+        if waiting > self._idle and self._workers < self._places:
+            self._hire()
+
+    def _hire(self) -> None:
+        self._workers += 1
+        self._made += 1
+        thread = threading.Thread(target=self._work, name=f"{self._name}-{self._made}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads: those that there are do it, one job after another
+            self._workers -= 1
+            if not self._workers:
+                raise
 
     def _work(self) -> None:
         blocking.enter(self)
@@ -123,7 +159,10 @@ class ThreadPool:
         with self._changed:
             while True:
                 if self._workers > self._places:  # places were taken back: one worker too many
+                    self._changed.notify()  # it may have been woken for a job; an idle one that stays shall see to it
                     break
+                if self._nested_jobs:
+                    return self._nested_jobs.popleft()
                 if self._jobs:
                     return self._jobs.popleft()
                 if self._closed:
@@ -138,9 +177,10 @@ class ThreadPool:
 class LoopThread:
     """One event loop in a thread, made when first needed; at most `max_running` coroutines on it at once."""
 
-    def __init__(self, max_running: int, name: str) -> None:
+    def __init__(self, max_running: int, name: str, depth: int) -> None:
         self._max_running = max_running
         self._name = name
+        self._depth = depth
         self._waiting: deque[tuple[Body, Context]] = deque()
         self._running: set[Any] = set()
         self._loop: Any = None
@@ -150,34 +190,40 @@ class LoopThread:
         """Queue a coroutine."""
         with self._lock:
             loop = self._loop or self._start()
-        loop.call_soon_threadsafe(self._add, body, context)
+            loop.call_soon_threadsafe(self._add, body, context)
 
     def close(self) -> None:
-        """Stop the loop."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        """Stop the loop; one that is used after that is made anew."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.call_soon_threadsafe(loop.stop)
 
     def _start(self) -> Any:
         import asyncio  # noqa: PLC0415 - only flows with asynchronous tasks pay its 40 ms
 
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._serve, name=f"{self._name}-async", daemon=True).start()
+        name = f"{self._name}-async" if self._depth == 1 else f"{self._name}-async-{self._depth}"
+        threading.Thread(target=self._serve, args=(self._loop,), name=name, daemon=True).start()
         return self._loop
 
-    def _serve(self) -> None:
-        self._loop.run_forever()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
+    def _serve(self, loop: Any) -> None:
+        loop.run_forever()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
     def _add(self, body: Body, context: Context) -> None:
         self._waiting.append((body, context))
         self._fill()
 
     def _fill(self) -> None:
+        import asyncio  # noqa: PLC0415 - loaded by now
+
         while self._waiting and len(self._running) < self._max_running:
             body, context = self._waiting.popleft()
-            task = self._loop.create_task(body(), context=context)
+            context.run(blocking.loop_depth.set, self._depth)
+            task = asyncio.get_running_loop().create_task(body(), context=context)
             self._running.add(task)
             task.add_done_callback(self._ended)
 

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Final
 
-_told_in_a_sentence: Final[list[BaseException]] = []
+from flowdeck.rules.exceptions import CancelledRun, StoreError, UsageError
+
 _previous_hook = sys.excepthook
 
 
-def tell_in_a_sentence(error: BaseException) -> None:
-    """Let Python show only the words of this exception, should nobody catch it."""
-    global _previous_hook  # noqa: PLW0603 - there is one hook in a process, and one that was there before it
+@contextmanager
+def told_in_a_sentence() -> Generator[None]:
+    """Should nobody catch what is wrong with the home, or a cancel, Python shows only its words."""
+    try:
+        yield
+    except (StoreError, UsageError, CancelledRun) as error:
+        if _is_ours(error):
+            _install()
+        raise
+
+
+def _is_ours(error: BaseException) -> bool:
+    """A ParameterError, say, is about the author's own line: that one is to be seen."""
+    return isinstance(error, StoreError | CancelledRun) or type(error) is UsageError
+
+
+def _install() -> None:
+    global _previous_hook
     if sys.excepthook is not _hook:
-        _previous_hook = sys.excepthook
-        sys.excepthook = _hook
-    _told_in_a_sentence[:] = [error]
+        _previous_hook, sys.excepthook = sys.excepthook, _hook
 
 
 def _hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    if any(error is told for told in _told_in_a_sentence) and sys.stderr is not None:
+    if _is_ours(error) and sys.stderr is not None:
         sys.stderr.write(f"flowdeck: {error}\n")
     else:
         _previous_hook(kind, error, traceback)

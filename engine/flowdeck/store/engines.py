@@ -118,6 +118,7 @@ def _row(connection: Connection) -> tuple[int, str, int, str] | None:
 def _spawn(home: Home, interpreter: str, started_by: str) -> subprocess.Popen[bytes]:
     """Start an engine that outlives this process and its terminal."""
     environment = {**os.environ, "FLOWDECK_HOME": str(home.path)}
+    environment.pop("FLOWDECK_RUN_ID", None)  # started by a flow, it is not of that flow's run
     with open(home.engine_log, "ab", opener=_private) as log:
         return subprocess.Popen(
             [interpreter, "-P", "-m", "flowdeck.service", "--started-by", started_by],

@@ -156,9 +156,11 @@ def claim(connection: Connection, at: int) -> tuple[int, str, int] | None:
     Returns:
         (key, id, incarnation) of a run that is now PENDING and belongs to the caller, or None when none is due.
     """
+    # The list of types is that of the partial index `flow_run_live`: SQLite uses it only where it stands in the query.
     row = connection.execute(
         """SELECT key, id, incarnation FROM flow_run
-           WHERE state_type = 'SCHEDULED' AND scheduled_at <= ? AND pid IS NULL AND host_pid IS NULL
+           WHERE state_type = 'SCHEDULED' AND state_type IN ('SCHEDULED','PENDING','RUNNING','PAUSED','CANCELLING')
+               AND scheduled_at <= ? AND pid IS NULL AND host_pid IS NULL
            ORDER BY scheduled_at, key LIMIT 1""",
         (at,),
     ).fetchone()
@@ -190,7 +192,8 @@ def next_due_at(connection: Connection) -> int | None:
     """Return when the next scheduled run that an engine may claim is due, in microseconds."""
     return connection.execute(
         """SELECT min(scheduled_at) FROM flow_run
-           WHERE state_type = 'SCHEDULED' AND pid IS NULL AND host_pid IS NULL"""
+           WHERE state_type = 'SCHEDULED' AND state_type IN ('SCHEDULED','PENDING','RUNNING','PAUSED','CANCELLING')
+               AND pid IS NULL AND host_pid IS NULL"""
     ).fetchone()[0]
 
 
