@@ -103,6 +103,10 @@ class Deck:
         """Return those of the runs that still exist, newest first."""
         return flow_run_queries.by_keys(self._reader(), keys)
 
+    def lost_runs(self, keys: Collection[int]) -> frozenset[int]:
+        """Return which of these runs had a process that is there no more; an engine will close them."""
+        return flow_run_queries.lost(self._reader(), keys)
+
     def subflow_runs(self, flow_run_key: int) -> list[FlowRun]:
         """Return the runs that the current attempt of a run started directly, in their order."""
         return flow_run_queries.by_query(self._reader(), RunQuery(parent_key=flow_run_key, limit=0))[::-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -40,7 +39,8 @@ def with_reasons(deck: Deck, runs: Sequence[FlowRun], at: datetime) -> list[tupl
     around = Surroundings(now=at, engine_running=deck.engine_status().running)
     if around.engine_running and any(_is_due(run, at) for run in runs):
         around = _with_places(deck, around)
-    return [(run, _reason(run, around)) for run in runs]
+    lost = deck.lost_runs([run.key for run in runs if not run.is_final])
+    return [(run, _reason(run, around, run.key in lost)) for run in runs]
 
 
 def reason_of(deck: Deck, run: FlowRun, at: datetime) -> str | None:
@@ -48,10 +48,11 @@ def reason_of(deck: Deck, run: FlowRun, at: datetime) -> str | None:
     return with_reasons(deck, [run], at)[0][1]
 
 
-def _reason(run: FlowRun, around: Surroundings) -> str | None:
+def _reason(run: FlowRun, around: Surroundings, is_lost: bool) -> str | None:
     if run.is_final:
         return None
-    seen = replace(around, process_alive=_process_alive(run))
+    has_process = run.pid is not None or run.host_pid is not None
+    seen = replace(around, process_alive=not is_lost if has_process else None)
     return waiting_reason(run.state_type, run.state_name, run.scheduled_at, seen)
 
 
@@ -67,19 +68,3 @@ def _with_places(deck: Deck, around: Surroundings) -> Surroundings:
     started = deck.flow_runs(RunQuery(state_types=_HOLDING_A_PLACE, roots_only=True, limit=0))
     taken = sum(run.host_pid is not None or run.pid is None for run in started)
     return replace(around, run_limit=default_limit(), runs_started=taken)
-
-
-def _process_alive(run: FlowRun) -> bool | None:
-    """Tell whether a process of the run is there: its own or its host; None when none is known."""
-    pids = [pid for pid in (run.pid, run.host_pid) if pid is not None]
-    return any(_exists(pid) for pid in pids) if pids else None
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

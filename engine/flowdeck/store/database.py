@@ -10,6 +10,7 @@ a local variable: a ticket is marked done inside of its transaction, and who wri
 from __future__ import annotations
 
 import os
+import select
 import threading
 import time
 import weakref
@@ -34,7 +35,7 @@ BATCH_MAX: Final = 256
 COMMITS_PER_CHECKPOINT: Final = 2_000
 """Used only with a SQLite that has the WAL-reset bug, where automatic checkpoints are off."""
 FORK_PATIENCE_SECONDS: Final = 1.0
-"""How long a fork waits for a commit of another thread."""
+"""How long a fork waits for a commit of another thread, and for its child to be ready."""
 
 
 class Busy(Exception):  # noqa: N818 - a signal between `try_write` and its caller, not an error
@@ -77,6 +78,7 @@ class Database:
         self._paused = False
         self._shared_memory: forks.Identity | None = None
         self._orphaned = False
+        self._closed = False
         self._ringer = Ringer(self.home.bells)
         self._writer: sqlite.Connection | None = self._open_writer()
         _OPEN.add(self)
@@ -264,7 +266,7 @@ class Database:
 
     def new_reader(self) -> sqlite.Connection:
         """Return a connection for reading that the caller closes."""
-        self._check_parent()
+        self._check_usable()
         return connections.open_reader(self.home)
 
     def close(self) -> None:
@@ -273,12 +275,14 @@ class Database:
         with self._lock:
             for reader in list(self._open_readers):
                 reader.close()
+            self._closed = True
             if self._writer is not None:
                 self._writer.close()
+                self._writer = None
         self._ringer.close()
 
     def _open_writer(self) -> sqlite.Connection:
-        self._check_parent()
+        self._check_usable()
         return connections.open_writer(self.home, full_durability=self.settings.durability == "full")
 
     # -- forking -------------------------------------------------------------------------------------------------
@@ -312,7 +316,9 @@ class Database:
         self._deferred = None
         self._orphaned = not forks.take_locks(self.home.database, self._shared_memory)
 
-    def _check_parent(self) -> None:
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise StoreError(f"{self.home.database} was closed in this process.")
         if self._orphaned:
             raise StoreError(
                 f"This process was forked from one that has ended, and cannot use {self.home.path} safely. "
@@ -324,19 +330,31 @@ _OPEN: weakref.WeakSet[Database] = weakref.WeakSet()
 _LEAKED: list[sqlite.Connection | None] = []
 
 
+_forking = threading.local()
+
+
 def _before_fork() -> None:
     for database in list(_OPEN):
         database.before_fork()
+    _forking.ends = os.pipe() if _OPEN else None
 
 
 def _after_fork_in_parent() -> None:
     for database in list(_OPEN):
         database.after_fork_in_parent()
+    if _forking.ends is not None:
+        # Until the child has its locks, the parent may not close: that is until it closes its ends of the pipe.
+        reading, writing = _forking.ends
+        os.close(writing)
+        select.select([reading], [], [], FORK_PATIENCE_SECONDS)
+        os.close(reading)
 
 
 def _after_fork_in_child() -> None:
     for database in list(_OPEN):
         database.after_fork_in_child()
+    for end in _forking.ends or ():
+        os.close(end)
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

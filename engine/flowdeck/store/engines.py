@@ -21,6 +21,9 @@ START_PATIENCE_SECONDS: Final = 15.0
 STOP_PATIENCE_SECONDS: Final = 15.0
 _STEP_SECONDS: Final = 0.02
 
+_spawned: Final[list[subprocess.Popen[bytes]]] = []
+"""Engines that this process started: as long as they are kept, Python does not warn that they outlive it."""
+
 
 class EngineLock:
     """At most one engine a home: a file lock that the kernel drops when its holder dies, however it dies."""
@@ -120,7 +123,7 @@ def _spawn(home: Home, interpreter: str, started_by: str) -> subprocess.Popen[by
     environment = {**os.environ, "FLOWDECK_HOME": str(home.path)}
     environment.pop("FLOWDECK_RUN_ID", None)  # started by a flow, it is not of that flow's run
     with open(home.engine_log, "ab", opener=_private) as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [interpreter, "-P", "-m", "flowdeck.service", "--started-by", started_by],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -129,6 +132,8 @@ def _spawn(home: Home, interpreter: str, started_by: str) -> subprocess.Popen[by
             env=environment,
             start_new_session=True,
         )
+    _spawned.append(process)
+    return process
 
 
 def _private(path: str, flags: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from flowdeck.rules.clock import to_datetime
 from flowdeck.rules.exceptions import AmbiguousError, NotFoundError
 from flowdeck.rules.states import StateType
+from flowdeck.store import processes
 from flowdeck.store.flow_runs import marks
 from flowdeck.store.records import FlowRun, RunQuery, StateRecord, TaskCounts
 from flowdeck.store.run_facts import error_from_json
@@ -74,6 +75,21 @@ def by_keys(connection: Connection, keys: Iterable[int]) -> list[FlowRun]:
         part = wanted[start : start + _KEYS_AT_ONCE]
         found.extend(_records(connection, f"WHERE key IN ({marks(part)}) ORDER BY key DESC", part))
     return found
+
+
+def lost(connection: Connection, keys: Iterable[int]) -> frozenset[int]:
+    """Return which of these runs name a process or a run host, neither of which is there any more."""
+    wanted = list(keys)
+    rows = connection.execute(
+        f"""SELECT key, pid, pid_token, host_pid, host_token FROM flow_run
+            WHERE key IN ({marks(wanted)}) AND (pid IS NOT NULL OR host_pid IS NOT NULL)""",
+        wanted,
+    ).fetchall()
+    return frozenset(
+        key
+        for key, pid, token, host_pid, host_token in rows
+        if not processes.is_alive(pid, token) and not processes.is_alive(host_pid, host_token)
+    )
 
 
 def find(connection: Connection, reference: str) -> FlowRun:
