@@ -312,6 +312,15 @@ def footer(chain: Sequence[Context], most: int) -> list[Action]:
     return [*rest[: max(0, most - len(pinned))], *pinned]
 
 
+def elsewhere(key: str) -> Action | None:
+    """Return the action that a key, as Textual names it, has in some pane; None when it has none in any."""
+    panes = [context for context in Context if context not in DIALOGS]
+    for binding in Binding.make_bindings(bindings(*panes)):
+        if binding.key == key and binding.id is not None:
+            return BY_ID[binding.id]
+    return None
+
+
 def echo(action_id: str, **fields: str) -> str:
     """Write the command that does what the action does; empty when no command does."""
     template = BY_ID[action_id].cli

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.message import Message
-from textual.widgets import Input
 
 from flowdeck.rules.terminal_text import inert_line
-from flowdeck_tui import commands, focus, present
+from flowdeck_tui import actions, commands, present
 from flowdeck_tui.actions import Context, bindings
-from flowdeck_tui.cell_screen import CellScreen
 from flowdeck_tui.commands import Command, CommandThread
 from flowdeck_tui.dialogs import Dialogs
 from flowdeck_tui.messages import CommandDone, DeckFailed, DeckOpened, Delivered, EngineUp, ReadFailed
 from flowdeck_tui.panes.flows import FlowsPane
-from flowdeck_tui.panes.runs import LOG_ONLY, RunsPane
+from flowdeck_tui.panes.runs import LOG_ONLY, SHARED, RunsPane
 from flowdeck_tui.present import Glyphs, Tone
 from flowdeck_tui.pump import Pace, Pump, pace_for
+from flowdeck_tui.quiet_app import QuietApp
 from flowdeck_tui.run_tree import Look
-from flowdeck_tui.theme import THEME
 from flowdeck_tui.widgets.footer import Footer
 from flowdeck_tui.widgets.header import Header, HeaderFacts
 from flowdeck_tui.widgets.status_area import StatusArea
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
     from flowdeck.rules.states import StateType
 
 RUNS, FLOWS = "1", "3"
-TINY_LINES: Final = 20
 
 
 def system_now() -> datetime:
@@ -44,13 +40,11 @@ def system_now() -> datetime:
     return datetime.now(UTC)
 
 
-class FlowdeckApp(App[None]):
+class FlowdeckApp(QuietApp):
     """Flows and runs of a home, at the keyboard."""
 
     CSS_PATH: ClassVar = "styles/app.tcss"
     BINDINGS: ClassVar = bindings(Context.EVERYWHERE)
-    ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
-    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (TINY_LINES, "-roomy")]  # noqa: RUF012 - as Textual declares it
 
     def __init__(
         self,
@@ -75,40 +69,28 @@ class FlowdeckApp(App[None]):
             bring_engine_up: has an engine serve the home and posts an `EngineUp`; returns at once.
         """
         super().__init__()
-        self.animation_level = "none"
-        self.register_theme(THEME)
-        self.theme = THEME.name
         self._folder = folder
         self._environment = environment
-        self._look = Look(now, zone, glyphs or present.glyphs_for(environment, sys.stdout.encoding))
-        self._pump = Pump(open_deck, folder, self._post, self.pace)
+        self.look = Look(now, zone, glyphs or present.glyphs_for(environment, sys.stdout.encoding))
+        self.pump = Pump(open_deck, folder, self.post, self.pace)
         self._bring_engine_up = bring_engine_up
         self._deck: Deck | None = None
         self._commands: CommandThread | None = None
-        self._active = ""
+        self.active_pane = ""
+        """Number of the pane that is shown; empty before the first rows have come."""
         self._counts: Mapping[StateType, int] = {}
         self._engine: EngineStatus | None = None
         self._is_engine_starting = True
         self.runs_pane = RunsPane(self)
         self.flows_pane = FlowsPane(self, folder)
-        self._header = Header(self._look.glyphs)
-        self._footer = Footer(self._look.glyphs)
-        self._status = StatusArea(self._look.glyphs)
+        self._header = Header(self.look.glyphs)
+        self._footer = Footer(self.look.glyphs)
+        self.status = StatusArea(self.look.glyphs)
         self.last_words = ""
         """What is to be said on the terminal after leaving; empty for nothing."""
-        self._dialogs = Dialogs(self, self._status, self._look.glyphs, self.submit)
+        self._dialogs = Dialogs(self, self.status, self.look.glyphs, self.submit)
 
     # -- what panes may ask (Desk) -------------------------------------------------------------------------------
-
-    @property
-    def look(self) -> Look:
-        """Clock, time zone and signs."""
-        return self._look
-
-    @property
-    def pump(self) -> Pump:
-        """Where rows come from."""
-        return self._pump
 
     @property
     def pace(self) -> Pace:
@@ -120,15 +102,10 @@ class FlowdeckApp(App[None]):
         """Whether an engine serves the home, or is being brought up."""
         return self._is_engine_starting or (self._engine is not None and self._engine.running)
 
-    @property
-    def status(self) -> StatusArea:
-        """The line for what happened, questions and texts to type."""
-        return self._status
-
     def submit(self, command: Command) -> None:
         """Give a command to Deck."""
         if self._commands is None:
-            self._status.say("The home is still being opened; try again in a moment.")
+            self.status.say("The home is still being opened; try again in a moment.")
         else:
             self._commands.submit(command)
 
@@ -142,14 +119,7 @@ class FlowdeckApp(App[None]):
 
     def flow_of(self, run: FlowRun) -> FlowEntry | None:
         """Return the flow that made a run, if it is in the folder."""
-        return next(
-            (
-                entry
-                for entry in self.flows_pane.rows.entries
-                if f"{entry.folder}/{entry.file}" == run.source_file and entry.function == run.function
-            ),
-            None,
-        )
+        return self.flows_pane.rows.flow_of(run)
 
     def show_runs_of(self, flow_name: str) -> None:
         """Show the runs of one flow."""
@@ -160,23 +130,14 @@ class FlowdeckApp(App[None]):
         """Show the flows again."""
         self._show_pane(FLOWS)
 
-    @property
-    def active_pane(self) -> str:
-        """Number of the pane that is shown; empty before the first rows have come."""
-        return self._active
-
     # -- the screen ----------------------------------------------------------------------------------------------
-
-    def get_default_screen(self) -> CellScreen:
-        """Panes are drawn cell by cell."""
-        return CellScreen()
 
     def compose(self) -> ComposeResult:
         """Header, panes (none shown yet), status, footer."""
         yield self._header
         yield self.runs_pane
         yield self.flows_pane
-        yield self._status
+        yield self.status
         yield self._footer
 
     def on_mount(self) -> None:
@@ -184,15 +145,15 @@ class FlowdeckApp(App[None]):
         self.runs_pane.display = self.flows_pane.display = False
         self._show_header()
         self._footer.show_chain((Context.EVERYWHERE,))
-        self.call_after_refresh(self._pump.start)
+        self.call_after_refresh(self.pump.start)
 
     def _show_pane(self, number: str) -> None:
-        self._active = number
+        self.active_pane = number
         self.runs_pane.display = number == RUNS
         self.flows_pane.display = number == FLOWS
-        self._pump.set_wants_flows(number == FLOWS)
+        self.pump.set_wants_flows(number == FLOWS)
         pane = self.runs_pane if number == RUNS else self.flows_pane
-        self._status.say("")
+        self.status.say("")
         pane.refresh_rows()
         pane.focus_default()
         self._show_header()
@@ -200,27 +161,13 @@ class FlowdeckApp(App[None]):
     def _show_header(self) -> None:
         facts = HeaderFacts(
             panes=((RUNS, "Runs"), (FLOWS, "Flows")),
-            active=self._active,
+            active=self.active_pane,
             counts=self._counts,
             broken_files=self.flows_pane.rows.broken_files,
             engine=present.engine_text(self._engine, is_starting=self._is_engine_starting),
             is_engine_well=self.has_engine,
         )
         self._header.show_facts(facts)
-
-    def chain(self) -> tuple[Context, ...]:
-        """Return the contexts of what has the focus, innermost first."""
-        return focus.chain(focus.holders(self.screen))
-
-    async def on_event(self, event: events.Event) -> None:
-        """Act on keys one after the other: what was typed ahead of a dialog goes into that dialog."""
-        # Textual hands a key to the widget that has the focus when the key arrives, before the key typed ahead of it
-        # has moved the focus. Text fields keep that way: they need the order of their own queue.
-        if isinstance(event, events.Key) and not event.is_forwarded and not isinstance(self.focused, Input):
-            self.app_focus = True
-            if await self._check_bindings(event.key, priority=True) or await self._check_bindings(event.key):
-                return
-        await super().on_event(event)
 
     def on_descendant_focus(self) -> None:
         """The footer shows the keys of what has the focus; dialogs have footers of their own."""
@@ -229,24 +176,25 @@ class FlowdeckApp(App[None]):
 
     def on_app_blur(self, event: events.AppBlur) -> None:
         """Another window has the keyboard: change the screen less often."""
-        self._pump.set_pace(pace_for(self._environment, is_focused=False))
+        self.pump.set_pace(pace_for(self._environment, is_focused=False))
 
     def on_app_focus(self, event: events.AppFocus) -> None:
         """The keyboard is back."""
-        self._pump.set_pace(pace_for(self._environment, is_focused=True))
+        self.pump.set_pace(pace_for(self._environment, is_focused=True))
 
-    def _post(self, message: Message) -> None:
-        """Take a message from a thread; one that comes while the app ends is dropped."""
-        with contextlib.suppress(RuntimeError):
-            self.post_message(message)
+    def on_unbound_key(self, key: str) -> None:
+        """Say where a key acts that does not act here."""
+        action = actions.elsewhere(key)
+        if action is not None:
+            self.status.say(f"{action.shown_key} {action.label} acts in {' and '.join(action.contexts)}.")
 
     # -- what comes in -------------------------------------------------------------------------------------------
 
     def on_deck_opened(self, message: DeckOpened) -> None:
         """Commands can be given now; have an engine serve the folder."""
         self._deck = message.deck
-        self._commands = CommandThread(message.deck, self._post)
-        self._bring_engine_up(message.deck, self._folder, self._post)
+        self._commands = CommandThread(message.deck, self.post)
+        self._bring_engine_up(message.deck, self._folder, self.post)
 
     def on_deck_failed(self, message: DeckFailed) -> None:
         """Without a home there is nothing to show."""
@@ -256,14 +204,14 @@ class FlowdeckApp(App[None]):
     def on_engine_up(self, message: EngineUp) -> None:
         """The engine is there, or is said not to be."""
         self._is_engine_starting = False
-        self._pump.refresh_engine()
+        self.pump.refresh_engine()
         self._show_header()
         if message.problem is not None:
-            self._status.say(inert_line(message.problem), tone=Tone.BAD, echo="flowdeck server start")
+            self.status.say(inert_line(message.problem), tone=Tone.BAD, echo="flowdeck server start")
 
     def on_read_failed(self, message: ReadFailed) -> None:
         """Say what is wrong; the pump tries again."""
-        self._status.say(inert_line(message.text), tone=Tone.BAD)
+        self.status.say(inert_line(message.text), tone=Tone.BAD)
 
     def on_delivered(self, message: Delivered) -> None:
         """Hand rows to the panes, all in one frame."""
@@ -276,17 +224,17 @@ class FlowdeckApp(App[None]):
                 self._counts = news.counts
             if news.engine is not None:
                 self._engine = news.engine
-            if not self._active and news.pages:
+            if not self.active_pane and news.pages:
                 # A new home has no runs to look at: begin where one can be started.
                 self._show_pane(RUNS if news.pages[0].runs else FLOWS)
             self._show_header()
-        self.call_after_refresh(self._pump.drawn)
+        self.call_after_refresh(self.pump.drawn)
 
     def on_command_done(self, message: CommandDone) -> None:
         """Say how it went; a new run is gone to."""
         if message.error is not None:
-            text = inert_line(str(message.error))
-            self._status.say(text, tone=Tone.BAD, echo=message.echo)
+            text = inert_line(message.error)
+            self.status.say(text, tone=Tone.BAD, echo=message.echo)
             if message.action_id == "flow.run":
                 self._dialogs.tell_form(text)
             return
@@ -295,7 +243,7 @@ class FlowdeckApp(App[None]):
             self._go_to_run(message.result)
         elif message.action_id == "log.full":
             self._go_to_run(message.result, is_log_full=True)
-        self._status.say(message.text, echo=message.echo)
+        self.status.say(message.text, echo=message.echo)
 
     def _go_to_run(self, run: FlowRun, *, is_log_full: bool = False) -> None:
         self.runs_pane.reveal(run, is_open=not is_log_full)
@@ -306,7 +254,9 @@ class FlowdeckApp(App[None]):
     # -- actions -------------------------------------------------------------------------------------------------
 
     def action_pane_runs(self) -> None:
-        """Show the runs."""
+        """Show the runs; among them, the list beside the log."""
+        if self.active_pane == RUNS:
+            self.runs_pane.set_layout(SHARED)
         self._show_pane(RUNS)
 
     def action_pane_flows(self) -> None:
@@ -328,7 +278,7 @@ class FlowdeckApp(App[None]):
 
     def action_help_quit(self) -> None:
         """Ctrl+c leaves nothing behind by mistake: say how to leave."""
-        self._status.say("q quits; runs go on without the screen.")
+        self.status.say("q quits; runs go on without the screen.")
 
     def action_app_leave(self) -> None:
         """Leave, and say what goes on."""
@@ -341,7 +291,6 @@ class FlowdeckApp(App[None]):
 
     def on_unmount(self) -> None:
         """Let the threads go; the home is closed only when nobody reads it any more."""
-        if self._commands is not None:
-            self._commands.stop()
-        if self._pump.stop() and self._deck is not None:
+        is_quiet = self.pump.stop() and not self._is_engine_starting
+        if self._commands is not None and self._commands.stop() and is_quiet and self._deck is not None:
             self._deck.close()

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flowdeck.rules.exceptions import FlowdeckError
 from flowdeck.rules.ids import short_id
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
     from flowdeck.deck import Deck, FlowEntry, FlowRun
     from flowdeck_tui.form_fields import Filled
+
+
+LEAVING_SECONDS: Final = 2.0
+"""How long leaving waits for commands that were given before: what was asked for is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ def find_run(run_id: str) -> Command:
 
 
 class CommandThread:
-    """Carries out commands one after the other. The thread is a daemon: leaving never waits for it."""
+    """Carries out commands one after the other."""
 
     def __init__(self, deck: Deck, post: Callable[[Message], Any]) -> None:
         """Start the thread.
@@ -145,24 +149,29 @@ class CommandThread:
         self._deck = deck
         self._post = post
         self._queue: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
-        threading.Thread(target=self._run, name="flowdeck-commands", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="flowdeck-commands", daemon=True)
+        self._thread.start()
 
     def submit(self, command: Command) -> None:
         """Carry out a command soon; a `CommandDone` comes back."""
         self._queue.put(command)
 
-    def stop(self) -> None:
-        """Let the thread end after the commands that it has."""
+    def stop(self, timeout_seconds: float = LEAVING_SECONDS) -> bool:
+        """Let the thread end after the commands that it has; False when they took longer than the timeout."""
         self._queue.put(None)
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (command := self._queue.get()) is not None:
             try:
                 result = command.call(self._deck)
+                done = CommandDone(command.action_id, result=result, text=command.tell(result), echo=command.echo)
             except FlowdeckError as error:
-                self._post(CommandDone(command.action_id, error=error, echo=command.echo))
-            else:
-                self._post(CommandDone(command.action_id, result=result, text=command.tell(result), echo=command.echo))
+                done = CommandDone(command.action_id, error=str(error), echo=command.echo)
+            except Exception as error:  # noqa: BLE001 - a command whose end nobody tells looks like one that works
+                done = CommandDone(command.action_id, error=f"{type(error).__name__}: {error}", echo=command.echo)
+            self._post(done)
 
 
 def bring_engine_up(deck: Deck, folder: str, post: Callable[[Message], Any]) -> None:

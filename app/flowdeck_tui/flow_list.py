@@ -15,7 +15,7 @@ from flowdeck_tui.row_source import Cell, Row, RowKey
 from flowdeck_tui.run_tree import Look
 
 if TYPE_CHECKING:
-    from flowdeck.deck import FlowEntry
+    from flowdeck.deck import FlowEntry, FlowRun
 
 FLOW: Final = "flow"
 
@@ -71,6 +71,13 @@ class FlowList:
         """Return the entry of a row."""
         index = None if key is None else self._places.get(key)
         return None if index is None else self._shown[index]
+
+    def flow_of(self, run: FlowRun) -> FlowEntry | None:
+        """Return the flow that made a run; None when it is not in this folder."""
+        for entry in self._entries:
+            if f"{entry.folder}/{entry.file}" == run.source_file and entry.function == run.function:
+                return entry
+        return None
 
     def __len__(self) -> int:
         return len(self._shown)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowdeck.rules.parameters import parse_text, validate
+from flowdeck.rules.parameter_schema import parse_text, validate
 from flowdeck.rules.terminal_text import inert_line
 
 

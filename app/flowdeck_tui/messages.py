@@ -10,7 +10,6 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from flowdeck.deck import CallLine, Deck, EngineStatus, FlowEntry, FlowRun
-    from flowdeck.rules.exceptions import FlowdeckError
     from flowdeck.rules.states import StateType
 
 
@@ -105,13 +104,13 @@ class CommandDone(Message):
     Attributes:
         action_id: what the user did.
         result: what Deck returned; None when it refused.
-        error: why it refused; None when it did not.
+        error: why it refused, one sentence; None when it did not.
         text: one sentence for the status line, when it worked.
         echo: the command line that does the same.
     """
 
     def __init__(
-        self, action_id: str, *, result: Any = None, error: FlowdeckError | None = None, text: str = "", echo: str = ""
+        self, action_id: str, *, result: Any = None, error: str | None = None, text: str = "", echo: str = ""
     ) -> None:
         self.action_id = action_id
         self.result = result

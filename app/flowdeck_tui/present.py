@@ -113,6 +113,9 @@ _TONES: Final[Mapping[StateType, Tone]] = {
 _WORDS: Final = {"AwaitingRetry": "AwaitRetry"}
 """State names that are too wide for a column."""
 
+ROOM_FOR_TWO: Final = 17
+"""Lines of a pane from which on a list shares it with what it is the list of."""
+
 STATE_WIDTH: Final = 12
 """Cells for a glyph, a space and the longest word."""
 

@@ -209,13 +209,19 @@ class Pump:
                 self._deliver(deck)
             changes = feed.wait(self._patience())
         except FlowdeckError as error:
-            self._post(ReadFailed(str(error)))
-            self._stopping.wait(RETRY_SECONDS)
+            self._fail(str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - a screen that silently stands still looks like one that is true
+            self._fail(f"Reading failed, trying again: {type(error).__name__}: {error}")
             return
         if changes is not None:
             self._pending.add(changes)
         if time.monotonic() >= self._next_engine_look:
             self._pending.engine = True
+
+    def _fail(self, text: str) -> None:
+        self._post(ReadFailed(text))
+        self._stopping.wait(RETRY_SECONDS)
 
     def _patience(self) -> float:
         """Tell how long to wait for changes before looking again."""
@@ -240,8 +246,8 @@ class Pump:
         pending, self._pending = self._pending, _Pending()
         try:
             news = self._read(deck, pending)
-        except FlowdeckError:
-            self._pending = replace(pending)
+        except Exception:
+            self._pending = pending
             raise
         took = time.monotonic() - started
         if news != News():

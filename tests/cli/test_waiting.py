@@ -14,7 +14,7 @@ import pytest
 from flowdeck.deck import Deck
 from flowdeck.rules.states import NAMES, StateType
 from flowdeck.rules.waiting import Surroundings, waiting_reason
-from flowdeck.store import engines
+from flowdeck.store import engines, processes
 from tests.cli.conftest import Command
 from tests.cli.seeds import Seeds
 
@@ -78,7 +78,7 @@ def test_listing_says_that_the_engine_is_full(command: Command, deck: Deck, seed
     limit = 2 * (os.cpu_count() or 1)
     for _ in range(limit):
         run = deck.create_flow_run(entry, {"city": "Ulm"})
-        seeds.set_state(run.key, "Pending", host_pid=os.getpid())
+        seeds.set_state(run.key, "Pending", host_pid=os.getpid(), host_token=processes.token(os.getpid()))
     deck.create_flow_run(entry, {"city": "Ulm"})
     waits, *started = command("flow-run", "ls", "--json").json
     assert waits["waiting_reason"] == f"the engine runs its limit of {limit} runs"

@@ -343,3 +343,38 @@ async def test_keys_typed_ahead_of_a_dialog_go_into_it(home: SeededHome) -> None
             app.post_message(Key(letter, letter))
         await until_shown(pilot, "/etl")
         assert len(home.deck.flow_runs()) == 1
+
+
+# -- keys that do not act here -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "told"), [("r", "r Retry acts in Runs."), ("z", "z Zoom acts in Runs."), ("x", "x Cancel acts in Runs.")]
+)
+async def test_a_key_of_another_pane_says_where_it_acts(home: SeededHome, key: str, told: str) -> None:
+    """Nothing is pressed in vain."""
+    seed(home)
+    async with running_app(home) as (app, pilot):
+        await press(pilot, key)
+        assert app.status.text.strip() == told
+        await press(pilot, "W")
+        assert app.status.text.strip() == told
+
+
+async def test_a_form_typed_ahead_is_filled_in_order(home: SeededHome) -> None:
+    """Tab, text, enter: each into the field that the keys before it have reached."""
+    seed(home)
+    async with running_app(home) as (app, pilot):
+        for key, letter in (
+            ("t", "t"),
+            ("tab", None),
+            ("backspace", None),
+            ("4", "4"),
+            ("2", "2"),
+            ("tab", None),
+            ("x", "x"),
+        ):
+            app.post_message(Key(key, letter))
+        app.post_message(Key("enter", None))
+        await until_shown(pilot, "is a new run of etl")
+        assert dict(home.deck.flow_runs()[0].parameters) == {"days": 42, "path": "x"}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.geometry import Region
 
+from flowdeck_tui.quiet_app import QuietApp
 from flowdeck_tui.row_source import Cell, Row, RowKey
 from flowdeck_tui.widgets.columns import Column
 from flowdeck_tui.widgets.tree_table import TreeTable
@@ -28,7 +29,7 @@ class RecordingTable(TreeTable):
         return super().refresh(*regions, **options)
 
 
-class TableApp(App[None]):
+class TableApp(QuietApp):
     CSS_PATH = "../../app/flowdeck_tui/styles/app.tcss"
 
     def __init__(self, rows: NumberRows) -> None:
@@ -228,7 +229,7 @@ async def test_a_tree_shows_its_lines_and_takes_markup_as_text() -> None:
     """Marker, lines, sign, state, name; nothing in a name is interpreted."""
     rows = TreeRows()
 
-    class TreeApp(App[None]):
+    class TreeApp(QuietApp):
         CSS_PATH = "../../app/flowdeck_tui/styles/app.tcss"
 
         def compose(self) -> ComposeResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
@@ -11,8 +12,8 @@ from flowdeck.rules.terminal_text import inert_line
 from flowdeck_tui import commands, present
 from flowdeck_tui.actions import Context, bindings
 from flowdeck_tui.desk import Desk
-from flowdeck_tui.flow_list import FlowList, flow_detail, is_broken
-from flowdeck_tui.present import Tone
+from flowdeck_tui.flow_list import FlowList, flow_detail
+from flowdeck_tui.present import ROOM_FOR_TWO, Tone
 from flowdeck_tui.row_source import RowKey
 from flowdeck_tui.widgets.bar import Bar
 from flowdeck_tui.widgets.columns import Column
@@ -110,6 +111,11 @@ class FlowsPane(Vertical):
         self.detail.show(flow_detail(entry), keep_place=key == self._shown_key)
         self._shown_key = key
 
+    def on_resize(self, event: events.Resize) -> None:
+        """On a low screen list and description do not share it."""
+        # Textual's own breakpoints style all widgets once more at the start, which costs 15 ms there.
+        self.set_class(event.size.height < ROOM_FOR_TWO, "-tiny")
+
     def focus_default(self) -> None:
         """Give the keyboard to the list."""
         self.screen.set_focus(self.table)
@@ -150,10 +156,6 @@ class FlowsPane(Vertical):
         entry = self._need_flow()
         if entry is None:
             return
-        if is_broken(entry):
-            self._desk.status.say(
-                f"{inert_line(entry.file)} cannot be imported as it is now; a run may fail.", tone=Tone.WARN
-            )
         await self._desk.open_form(entry)
 
     def action_log_full(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
@@ -14,7 +15,7 @@ from flowdeck_tui.actions import Context, bindings
 from flowdeck_tui.desk import Desk
 from flowdeck_tui.messages import News, RunFilter, RunPage
 from flowdeck_tui.panes.log_panel import LogPanel
-from flowdeck_tui.present import STATE_WIDTH, Tone
+from flowdeck_tui.present import ROOM_FOR_TWO, STATE_WIDTH, Tone
 from flowdeck_tui.row_source import RowKey
 from flowdeck_tui.run_tree import RUN, RunTree, as_call, matches, merge
 from flowdeck_tui.widgets.bar import Bar
@@ -36,7 +37,6 @@ COLUMNS: Final = (
     Column("message", "MESSAGE", 30, minimum=24, drop_order=7, grows=6),
 )
 SHARED, LIST_ONLY, LOG_ONLY = "shared", "list-only", "log-only"
-_FILTER_SECONDS: Final = 0.15
 _TICK_SECONDS: Final = 1.0
 
 
@@ -197,6 +197,7 @@ class RunsPane(Vertical):
 
     def reveal(self, run: FlowRun, *, is_open: bool = True) -> None:
         """Put the cursor on a run, with its calls below it and its log; a filter that hides it goes."""
+        self.set_layout(SHARED)
         if not self._belongs_on_top(run):
             self.set_filter(RunFilter())
         self.tree_rows.add_roots([run])
@@ -216,6 +217,7 @@ class RunsPane(Vertical):
     def show_flow(self, flow_name: str) -> None:
         """List the runs of one flow; back leads to the flows again."""
         self._came_from_flows = True
+        self.set_layout(SHARED)
         self.set_filter(RunFilter(flow_name=flow_name))
 
     def set_layout(self, kind: str) -> None:
@@ -224,6 +226,14 @@ class RunsPane(Vertical):
         self.set_class(kind == LIST_ONLY, "-list-only")
         self.set_class(kind == LOG_ONLY, "-log-only")
         self.focus_default()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """On a low screen list and log do not share it."""
+        # Textual's own breakpoints style all widgets once more at the start, which costs 15 ms there.
+        is_tiny = event.size.height < ROOM_FOR_TWO
+        self.set_class(is_tiny, "-tiny")
+        if is_tiny and self._layout_kind == SHARED and self.screen.focused is self.log_panel.log_view:
+            self.screen.set_focus(self.table)
 
     def focus_default(self) -> None:
         """Give the keyboard to what the pane is showing."""
@@ -308,7 +318,9 @@ class RunsPane(Vertical):
         """Stop it, after y."""
         run = self._need_run("cancel")
         if run is not None and self._may(commands.why_not_cancel(run)):
-            await self._desk.status.ask(f"Cancel {inert_line(run.name)}?", lambda: self._desk.submit(commands.cancel(run)))
+            await self._desk.status.ask(
+                f"Cancel {inert_line(run.name)}?", lambda: self._desk.submit(commands.cancel(run))
+            )
 
     async def action_run_delete(self) -> None:
         """Remove it, after y."""

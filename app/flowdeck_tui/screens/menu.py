@@ -125,11 +125,6 @@ class MenuScreen(ModalScreen[Action | None]):
         self.table.sync()
         self.table.action_move_top()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Choose the row under the cursor."""
-        event.stop()
-        self.action_menu_choose()
-
     def on_tree_table_opened(self, event: TreeTable.Opened) -> None:
         """Choose what was clicked."""
         event.stop()

@@ -9,10 +9,10 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Input
 
 from flowdeck.rules.terminal_text import inert_line
 from flowdeck_tui.actions import Context, bindings
+from flowdeck_tui.flow_list import is_broken
 from flowdeck_tui.form_fields import Filled, FormField, fields_of, read
 from flowdeck_tui.present import Glyphs, Tone
 from flowdeck_tui.widgets.bar import Bar
@@ -97,16 +97,12 @@ class RunForm(ModalScreen[None]):
     def on_mount(self) -> None:
         """Start in the first field, or on Run when there is none."""
         self.query_one(Footer).show_chain((Context.FORM,))
-        if self._rows:
-            self.set_focus(self._rows[0].input)
-        else:
+        if is_broken(self.entry):
+            text = f" {inert_line(self.entry.file)} cannot be imported as it is now; a run may fail."
+            self._message.show(((text, Tone.WARN),))
+        elif not self._rows:
             self._message.show(((" This flow takes no parameters.", Tone.MUTED),))
-            self.set_focus(self._run)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter in a field runs the flow."""
-        event.stop()
-        self.action_form_submit()
+        self.set_focus(self._rows[0].input if self._rows else self._run)
 
     def action_form_submit(self) -> None:
         """Check all fields; run the flow, or show what is wrong where it is."""

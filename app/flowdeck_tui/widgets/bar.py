@@ -7,12 +7,11 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual.strip import Strip
-from textual.widget import Widget
 
 from flowdeck_tui.present import UNICODE, Glyphs, Tone
 from flowdeck_tui.widgets.columns import cut
+from flowdeck_tui.widgets.toned import Toned
 
 Spans = tuple[tuple[str, Tone], ...]
 
@@ -22,11 +21,10 @@ def width_of(spans: Iterable[tuple[str, Tone]]) -> int:
     return sum(cell_len(text) for text, _ in spans)
 
 
-class Bar(Widget):
+class Bar(Toned):
     """A line that repaints only when its text changes. Text must be harmless for a terminal already."""
 
     ALLOW_SELECT: ClassVar[bool] = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in Tone}
 
     def __init__(
         self,
@@ -47,7 +45,6 @@ class Bar(Widget):
         self._fill = fill
         self._left: Spans = ()
         self._right: Spans = ()
-        self._styles: dict[Tone, Style] = {}
 
     @property
     def text(self) -> str:
@@ -69,7 +66,7 @@ class Bar(Widget):
         left = self._cut(self._left, width - width_of(right))
         gap = width - width_of(left) - width_of(right)
         pieces = (*left, (self._fill * gap, Tone.MUTED), *right)
-        return Strip([Segment(text, self._style(tone)) for text, tone in pieces if text], width)
+        return Strip([Segment(text, self.tone_style(tone)) for text, tone in pieces if text], width)
 
     def _cut(self, spans: Spans, width: int) -> Spans:
         kept: list[tuple[str, Tone]] = []
@@ -80,15 +77,3 @@ class Bar(Widget):
             if short != text or width <= 0:
                 break
         return tuple(kept)
-
-    def _style(self, tone: Tone) -> Style:
-        style = self._styles.get(tone)
-        if style is None:
-            style = self.rich_style + self.get_component_rich_style(f"tone--{tone}", partial=True)
-            self._styles[tone] = style
-        return style
-
-    def notify_style_update(self) -> None:
-        """Forget colours when the theme changes."""
-        self._styles.clear()
-        super().notify_style_update()

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual.binding import Binding
 from textual.widgets import Input
 
+from flowdeck_tui.actions import FORBIDDEN_KEYS
 
-class Field(Input):
+
+def _own_bindings() -> list[Binding]:
+    """Take Input's editing keys without enter, which belongs to the dialog around, and without keys that stay free."""
+    kept: list[Binding] = []
+    for binding in Binding.make_bindings(Input.BINDINGS):
+        if binding.key != "enter" and binding.key not in FORBIDDEN_KEYS:
+            kept.append(binding)
+    return kept
+
+
+class Field(Input, inherit_bindings=False):
     """A text field of one line that sends nothing while nobody types."""
+
+    BINDINGS: ClassVar = _own_bindings()
 
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
         """Make a field.

@@ -91,11 +91,6 @@ class _Prompt(Horizontal):
         if self._on_end is not None:
             self._on_change(event.value)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep the text."""
-        event.stop()
-        self._finish(event.value)
-
     def on_input_blurred(self, event: Input.Blurred) -> None:
         """Whoever clicks elsewhere keeps the text too."""
         event.stop()

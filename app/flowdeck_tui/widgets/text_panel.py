@@ -7,14 +7,13 @@ from typing import ClassVar, Final
 
 from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.strip import Strip
-from textual.widget import Widget
 
 from flowdeck_tui.actions import Context, bindings
 from flowdeck_tui.present import UNICODE, Glyphs, Tone
 from flowdeck_tui.widgets.columns import cut, pad
+from flowdeck_tui.widgets.toned import Toned
 
 Line = tuple[str, Tone]
 
@@ -30,12 +29,11 @@ def wrap(text: str, tone: Tone, width: int) -> list[Line]:
     return [(head, tone), *((CONTINUED + piece, tone) for piece in rest)]
 
 
-class TextPanel(Widget, can_focus=True):
+class TextPanel(Toned, can_focus=True):
     """Shows harmless text; long lines go on below, indented by two."""
 
     ALLOW_SELECT: ClassVar[bool] = False
     BINDINGS: ClassVar = bindings(Context.TEXT)
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in Tone}
     action_context: ClassVar[Context] = Context.TEXT
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
@@ -45,7 +43,6 @@ class TextPanel(Widget, can_focus=True):
         self._lines: tuple[Line, ...] = ()
         self._wrapped: list[Line] = []
         self._first = 0
-        self._styles: dict[Tone, Style] = {}
 
     @property
     def text(self) -> str:
@@ -65,24 +62,12 @@ class TextPanel(Widget, can_focus=True):
         width = self.size.width
         index = self._first + y
         text, tone = self._wrapped[index] if index < len(self._wrapped) else ("", Tone.PLAIN)
-        return Strip([Segment(pad(cut(f" {text}", width, self._ellipsis), width), self._style(tone))], width)
+        return Strip([Segment(pad(cut(f" {text}", width, self._ellipsis), width), self.tone_style(tone))], width)
 
     def _wrap(self) -> None:
         self._wrapped = [line for text, tone in self._lines for line in wrap(text, tone, self.size.width - 2)]
         self._scroll(0)
         self.refresh()
-
-    def _style(self, tone: Tone) -> Style:
-        style = self._styles.get(tone)
-        if style is None:
-            style = self.rich_style + self.get_component_rich_style(f"tone--{tone}", partial=True)
-            self._styles[tone] = style
-        return style
-
-    def notify_style_update(self) -> None:
-        """Forget colours when theme or focus changes."""
-        self._styles.clear()
-        super().notify_style_update()
 
     def on_resize(self) -> None:
         """Break lines for the new width."""

@@ -11,23 +11,24 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from flowdeck_tui.actions import Context, bindings
 from flowdeck_tui.present import UNICODE, Glyphs, Tone
 from flowdeck_tui.row_source import EMPTY_CELL, Cell, Row, RowKey, RowSource
 from flowdeck_tui.widgets.columns import Column, Placed, cut, fit, pad
+from flowdeck_tui.widgets.toned import Toned
 from flowdeck_tui.widgets.viewport import Viewport
 
 HEAD_LINES: Final = 1
 MARKER_WIDTH: Final = 1
 EXPANDER_WIDTH: Final = 2
 WHEEL_ROWS: Final = 3
+CURSOR, CURSOR_AWAY = "cursor-row", "cursor-row-away"
+"""Theme variables of the cursor's row, with and without the focus."""
 NEAR_END_ROWS: Final = 50
 """How close to its last row the view comes before the table asks for more."""
 
@@ -45,17 +46,11 @@ class _DrawnLine:
 _BLANK: Final = _DrawnLine((), is_cursor=False)
 
 
-class TreeTable(Widget, can_focus=True):
+class TreeTable(Toned, can_focus=True):
     """A list or tree with columns, a cursor that stays on its row, and its own scroll position."""
 
     ALLOW_SELECT: ClassVar[bool] = False
     BINDINGS: ClassVar = bindings(Context.LIST)
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "tree-table--head",
-        "tree-table--cursor",
-        "tree-table--cursor-away",
-        *(f"tone--{tone}" for tone in Tone),
-    }
     action_context: ClassVar[Context] = Context.LIST
 
     class RowMessage(Message):
@@ -124,7 +119,6 @@ class TreeTable(Widget, can_focus=True):
         self._drawn: list[_DrawnLine] = []
         self._view = Viewport(source)
         self._reported: RowKey | None = None
-        self._styles: dict[tuple[Tone, bool, bool], Style] = {}
         self._empty_lines: tuple[str, ...] = ()
         self._is_empty = True
 
@@ -236,11 +230,11 @@ class TreeTable(Widget, can_focus=True):
         """Draw one line of the screen from what was laid out."""
         width = self.size.width
         if y == 0:
-            return Strip([Segment(self._head_text(width), self._style(Tone.MUTED, is_head=True))], width)
+            return Strip([Segment(self._head_text(width), self.tone_style(Tone.MUTED))], width)
         if not len(self._source):
             text = self._empty_lines[y - 2] if 0 <= y - 2 < len(self._empty_lines) else ""
             text = cut(f"   {text}", width, self._glyphs.ellipsis)
-            return Strip([Segment(pad(text, width), self._style(Tone.MUTED))], width)
+            return Strip([Segment(pad(text, width), self.tone_style(Tone.MUTED))], width)
         line = self._drawn[y - HEAD_LINES] if y - HEAD_LINES < len(self._drawn) else _BLANK
         return Strip(self._segments(line, width), width)
 
@@ -260,7 +254,8 @@ class TreeTable(Widget, can_focus=True):
                 merged[-1] = (merged[-1][0] + text, merged[-1][1])
             elif text:
                 merged.append((text, tone))
-        return [Segment(text, self._style(tone, is_cursor=line.is_cursor)) for text, tone in merged]
+        behind = "" if not line.is_cursor else CURSOR if self.has_focus else CURSOR_AWAY
+        return [Segment(text, self.tone_style(tone, behind)) for text, tone in merged]
 
     def _head_text(self, width: int) -> str:
         text = ""
@@ -272,32 +267,12 @@ class TreeTable(Widget, can_focus=True):
             text = text.ljust(placed.x) + pad(title[: placed.width], placed.width, placed.column.align)
         return text.ljust(width)[:width]
 
-    def _style(self, tone: Tone, *, is_cursor: bool = False, is_head: bool = False) -> Style:
-        key = (tone, is_cursor, is_head)
-        style = self._styles.get(key)
-        if style is None:
-            style = self.rich_style + self.get_component_rich_style(f"tone--{tone}", partial=True)
-            if is_head:
-                style += self.get_component_rich_style("tree-table--head", partial=True)
-            if is_cursor:
-                name = "tree-table--cursor" if self.has_focus else "tree-table--cursor-away"
-                style += self.get_component_rich_style(name, partial=True)
-            self._styles[key] = style
-        return style
-
-    def notify_style_update(self) -> None:
-        """Forget colours when theme or focus changes."""
-        self._styles.clear()
-        super().notify_style_update()
-
     def on_focus(self) -> None:
         """The cursor shows that keys go here."""
-        self._styles.clear()
         self._refresh_cursor()
 
     def on_blur(self) -> None:
         """The cursor shows that keys go elsewhere."""
-        self._styles.clear()
         self._refresh_cursor()
 
     def _refresh_cursor(self) -> None:

@@ -34,6 +34,9 @@ MAXIMUM_INPUT_BYTES: Final = 1 << 20
 """Inputs that encode to more are not keyed by their content: walking them would cost more than it saves."""
 
 _MAXIMUM_DEPTH: Final = 100
+_CONTAINER_BYTES: Final = 5
+_MEMBER_BYTES: Final = 6
+"""The least that a container, and one member of a set, take up: so that what is too large is given up early."""
 _KEY_BYTES: Final = 16
 _MARSHAL_VERSION: Final = 0
 _PICKLE_PROTOCOL: Final = 5
@@ -122,11 +125,13 @@ class _Encoder:
             return value
         if depth > _MAXIMUM_DEPTH:
             raise _NotKeyedError
+        self._spend(_CONTAINER_BYTES)
         if kind is list or kind is tuple:
             return self.sequence(value, depth + 1)
         if kind is dict:
             return {"dict": self.mapping(value, depth + 1)}
         if kind is set or kind is frozenset:
+            self._spend(len(value) * _MEMBER_BYTES)
             return {kind.__name__: sorted(self._bytes(member, depth + 1) for member in value)}
         return self._special(value, kind)
 
@@ -138,7 +143,7 @@ class _Encoder:
 
     def mapping(self, values: Mapping[Any, Any], depth: int) -> tuple[Any, ...]:
         if not _NAMES.issuperset(map(type, values)):
-            self._spend(len(values))
+            self._spend(len(values) * _MEMBER_BYTES)
             return tuple(sorted((self._bytes(key, depth), self._bytes(value, depth)) for key, value in values.items()))
         self._spend(sum(map(len, values)))
         names = sorted(values)

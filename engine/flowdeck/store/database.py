@@ -336,7 +336,9 @@ _forking = threading.local()
 def _before_fork() -> None:
     for database in list(_OPEN):
         database.before_fork()
-    _forking.ends = os.pipe() if _OPEN else None
+    _forking.ends = None
+    with suppress(OSError):  # no descriptor left: then the parent does not wait
+        _forking.ends = os.pipe() if _OPEN else None
 
 
 def _after_fork_in_parent() -> None:
@@ -346,7 +348,9 @@ def _after_fork_in_parent() -> None:
         # Until the child has its locks, the parent may not close: that is until it closes its ends of the pipe.
         reading, writing = _forking.ends
         os.close(writing)
-        select.select([reading], [], [], FORK_PATIENCE_SECONDS)
+        waiting = select.poll()
+        waiting.register(reading, select.POLLIN)
+        waiting.poll(FORK_PATIENCE_SECONDS * 1000)
         os.close(reading)
 
 

@@ -1,0 +1,28 @@
+"""What the tests of runs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from flowdeck.deck import Deck, FlowRun, TaskRun
+from tests.execution.dialects import Dialect
+
+
+@pytest.fixture(params=["sync", "async"])
+def dialect(request: pytest.FixtureRequest) -> Dialect:
+    """Both ways to write a flow."""
+    return Dialect(request.param)
+
+
+@pytest.fixture
+def last_run(deck: Deck) -> Callable[[], FlowRun]:
+    """Return the newest root run."""
+    return lambda: deck.flow_runs()[0]
+
+
+@pytest.fixture
+def calls(deck: Deck) -> Callable[[], list[TaskRun]]:
+    """Return the task runs of the newest root run's current attempt."""
+    return lambda: deck.task_runs(deck.flow_runs()[0].key)
