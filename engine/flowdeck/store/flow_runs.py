@@ -48,6 +48,9 @@ class NewFlowRun:
 _PLAIN_COLUMNS: Final = tuple(field.name for field in fields(NewFlowRun) if field.name not in {"state", "at", "tags"})
 
 
+_REASON_OF_CANCEL: Final = "coalesce(CASE WHEN state_type = 'CANCELLING' THEN state_message END, ?)"
+
+
 def insert(connection: Connection, new: NewFlowRun) -> int:
     """Make a flow run in its first state; return its key."""
     columns: dict[str, Any] = {name: getattr(new, name) for name in _PLAIN_COLUMNS}
@@ -127,6 +130,9 @@ def set_state(
         where += " AND incarnation = ?"
         values.append(incarnation)
     settings = ", ".join(f"{column} = ?" for column in assignments)
+    if state.type is StateType.CANCELLED:
+        # Who asked for the cancel, and how, stays on the run; how its process was then told is not worth a word.
+        settings = settings.replace("state_message = ?", f"state_message = {_REASON_OF_CANCEL}")
     cursor = connection.execute(f"UPDATE flow_run SET {settings}, seq = seq + 1 WHERE {where}", values)
     return cursor.rowcount == 1
 
