@@ -34,9 +34,7 @@ def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def home(
-    tmp_path: Path, empty_home: Path, clear_environment: None, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Home]:
+def home(tmp_path: Path, empty_home: Path, clear_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """An empty home, which flows of this process and scripts use."""
     path = tmp_path / "home"
     shutil.copytree(empty_home, path)

@@ -228,7 +228,7 @@ class FlowdeckApp(QuietApp):
                 # A new home has no runs to look at: begin where one can be started.
                 self._show_pane(RUNS if news.pages[0].runs else FLOWS)
             self._show_header()
-        self.call_after_refresh(self.pump.drawn)
+        self.call_later(self.pump.drawn)
 
     def on_command_done(self, message: CommandDone) -> None:
         """Say how it went; a new run is gone to."""

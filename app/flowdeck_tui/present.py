@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flowdeck.rules.states import TERMINAL, StateType
 from flowdeck.rules.terminal_text import inert_line
@@ -46,7 +46,6 @@ class Glyphs:
     trunk: str
     rule: str
     ellipsis: str
-    times: str
 
 
 _S = StateType
@@ -72,7 +71,6 @@ UNICODE: Final = Glyphs(
     trunk="│ ",
     rule="─",
     ellipsis="…",
-    times="×",
 )
 ASCII: Final = Glyphs(
     states={
@@ -95,7 +93,6 @@ ASCII: Final = Glyphs(
     trunk="| ",
     rule="-",
     ellipsis="~",
-    times="x",
 )
 
 _TONES: Final[Mapping[StateType, Tone]] = {
@@ -260,8 +257,3 @@ def parameters_echo(parameters: Mapping[str, str]) -> str:
 def count_of(number: int, noun: str) -> str:
     """Write `1 run`, `2 runs`, `1,204 runs`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def default_text(value: Any) -> str:
-    """Write a value in a few words for a form; never longer than a line."""
-    return inert_line(str(value))

@@ -59,6 +59,7 @@ class _Pending:
     flow_runs: set[int] = field(default_factory=set)
     children: set[int] = field(default_factory=set)
     first_page: bool = False
+    all_pages: bool = False
     older: int = 0
     flows: bool = False
     counts: bool = False
@@ -66,13 +67,13 @@ class _Pending:
 
     def __bool__(self) -> bool:
         return bool(self.flow_runs or self.children or self.older) or any(
-            (self.first_page, self.flows, self.counts, self.engine)
+            (self.first_page, self.all_pages, self.flows, self.counts, self.engine)
         )
 
     def add(self, changes: Changes) -> None:
         """Take note of what the feed told."""
         if changes.resync or len(changes.flow_runs) + len(self.flow_runs) > MANY_CHANGES:
-            self.first_page = self.flows = self.engine = True
+            self.all_pages = self.flows = self.engine = True
         else:
             self.flow_runs |= changes.flow_runs
         self.counts = self.counts or changes.resync or bool(changes.flow_runs)
@@ -106,6 +107,7 @@ class Pump:
         self._filter = RunFilter()
         self._open_keys: frozenset[int] = frozenset()
         self._oldest: int | None = None
+        self._loaded = 0
         self._wants_flows = True
         self._next_delivery = 0.0
         self._next_engine_look = 0.0
@@ -266,8 +268,10 @@ class Pump:
             limit=FIRST_PAGE_RUNS,
         )
         pages: list[RunPage] = []
-        if pending.first_page:
-            pages.append(self._read_page(deck, query, is_first=True))
+        if pending.first_page or pending.all_pages:
+            # Too much has changed to follow it run by run; what was on the list stays on the list.
+            limit = query.limit if pending.first_page else max(query.limit, self._loaded)
+            pages.append(self._read_page(deck, replace(query, limit=limit), is_first=True))
             pending.children |= self._open_keys
         if pending.older and self._oldest is not None:
             older = replace(query, before_key=self._oldest, limit=OLDER_PAGE_RUNS)
@@ -297,6 +301,7 @@ class Pump:
 
     def _read_page(self, deck: Deck, query: Any, *, is_first: bool) -> RunPage:
         runs = deck.flow_runs(query)
+        self._loaded = len(runs) if is_first else self._loaded + len(runs)
         if runs:
             self._oldest = runs[-1].key
         elif is_first:

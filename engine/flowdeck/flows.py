@@ -21,7 +21,7 @@ from flowdeck.rules.retries import retry_policy
 from flowdeck.rules.specs import FlowSpec
 from flowdeck.rules.states import State
 from flowdeck.store.database import Busy, Database
-from flowdeck.tasks import check_definition, first_paragraph, is_async, name_of, nothing
+from flowdeck.tasks import by_name, check_definition, first_paragraph, is_async, name_of, nothing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -101,6 +101,9 @@ class Flow(Generic[P, R]):
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind to an instance, so that methods can be flows."""
         return self if instance is None else functools.partial(self.__call__, instance)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return by_name(self)
 
     def __repr__(self) -> str:
         return f"Flow({self.spec.name!r})"

@@ -135,6 +135,9 @@ class Task(Generic[P, R]):
         """Bind to an instance, so that methods can be tasks."""
         return self if instance is None else _BoundTask(self, instance)
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return by_name(self)
+
     def __repr__(self) -> str:
         return f"Task({self.spec.name!r})"
 
@@ -299,6 +302,11 @@ def name_of(function: Any, kind: str) -> str:
         raise DefinitionError(f"@{kind} was given {function!r}, which is not a function.")
     named_one: Any = getattr(function, "func", function)
     return str(getattr(named_one, "__name__", type(named_one).__name__)).strip("<>")
+
+
+def by_name(decorated: Any) -> str | tuple[Any, ...]:
+    """Return how to pickle a flow or task: by where it stands, since there the plain function stands no more."""
+    return getattr(decorated, "__qualname__", None) or object.__reduce_ex__(decorated, 4)
 
 
 def is_async(function: Callable[..., Any]) -> bool:

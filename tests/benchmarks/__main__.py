@@ -1,12 +1,12 @@
-"""Run all benchmarks, or those that are named: `python -m tests.benchmarks starts calls screen`."""
+"""Run all benchmarks, or those that are named: `python -m tests.benchmarks starts calls runs screen`."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import calls, screen, starts
+from tests.benchmarks import calls, runs, screen, starts
 
-ALL = {"starts": starts.figures, "calls": calls.figures, "screen": screen.figures}
+ALL = {"starts": starts.figures, "calls": calls.figures, "runs": runs.figures, "screen": screen.figures}
 
 
 def main(names: list[str]) -> int:

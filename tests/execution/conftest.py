@@ -7,7 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from flowdeck.deck import Deck, FlowRun, TaskRun
+from flowdeck.store.home import Home
 from tests.execution.dialects import Dialect
+
+
+@pytest.fixture(autouse=True)
+def _home(home: Home) -> None:
+    """Every test here runs flows: none of them in the home of whoever runs the tests."""
+    del home
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -17,7 +17,7 @@ from tests.execution.dialects import Dialect
 LastRun = Callable[[], FlowRun]
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """What a user raises."""
 
 
@@ -28,7 +28,7 @@ def works(value: Any = 1) -> Any:
 
 @task
 def breaks() -> None:
-    raise Broken("no")
+    raise BrokenError("no")
 
 
 @task
@@ -55,17 +55,17 @@ def test_value_of_a_flow(dialect: Dialect, last_run: LastRun) -> None:
 
 def test_exception_of_a_flow(dialect: Dialect, last_run: LastRun) -> None:
     """Failed; the very exception is raised, and recorded with its place."""
-    raised = Broken("no such day\nand more")
+    raised = BrokenError("no such day\nand more")
 
     @dialect.flow()
     async def main() -> None:
         raise raised
 
-    with pytest.raises(Broken) as caught:
+    with pytest.raises(BrokenError) as caught:
         dialect.run(main)
     assert caught.value is raised
     run = last_run()
-    assert (run.state_name, run.state_message) == ("Failed", "Broken: no such day")
+    assert (run.state_name, run.state_message) == ("Failed", "BrokenError: no such day")
     assert run.error is not None
     assert (run.error.file, run.error.message) == (__file__, "no such day\nand more")
     state = dialect.run(main, return_state=True)
@@ -79,15 +79,15 @@ def test_exception_of_a_task_is_told_once(
 
     @dialect.task()
     async def load() -> None:
-        raise Broken("no")
+        raise BrokenError("no")
 
     @dialect.flow()
     async def main() -> None:
         await dialect.call(load)
 
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenError):
         dialect.run(main)
-    assert sum("raise Broken" in line for line in log_of("engine")) == 1
+    assert sum("raise BrokenError" in line for line in log_of("engine")) == 1
     assert last_run().error_count == 2  # of the task, of the flow
 
 
@@ -103,14 +103,14 @@ def test_forgotten_failure_fails_the_flow(dialect: Dialect, last_run: LastRun) -
         breaks.submit()
         return "done"
 
-    with pytest.raises(FailedRun, match="1 of 2 submitted task calls failed: breaks-0: Broken: no") as caught:
+    with pytest.raises(FailedRun, match="1 of 2 submitted task calls failed: breaks-0: BrokenError: no") as caught:
         dialect.run(main)
-    assert isinstance(caught.value.__cause__, Broken)
+    assert isinstance(caught.value.__cause__, BrokenError)
     assert last_run().state_name == "Failed"
 
 
 def ask_result(future: TaskFuture[Any]) -> None:
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenError):
         future.result()
 
 
@@ -189,9 +189,9 @@ def test_flow_that_raises_starts_nothing_more(dialect: Dialect, deck: Deck, monk
         works.submit(first)
         started.wait(30)
         threading.Timer(0.05, gate.set).start()
-        raise Broken
+        raise BrokenError
 
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenError):
         dialect.run(main)
     run = deck.flow_runs()[0]
     calls = deck.task_runs(run.key)
@@ -226,9 +226,9 @@ def test_returned_future_is_its_value() -> None:
 
 def test_returned_failure_fails_the_flow() -> None:
     """With the exception of the call."""
-    assert isinstance(returned(breaks.submit), Broken)
-    assert isinstance(returned(lambda: breaks(return_state=True)), Broken)
-    assert isinstance(returned(lambda: [works.submit(1), breaks.submit()]), Broken)
+    assert isinstance(returned(breaks.submit), BrokenError)
+    assert isinstance(returned(lambda: breaks(return_state=True)), BrokenError)
+    assert isinstance(returned(lambda: [works.submit(1), breaks.submit()]), BrokenError)
 
 
 def test_returned_states_decide_over_forgotten_ones(last_run: LastRun) -> None:
@@ -246,7 +246,7 @@ def test_returned_states_decide_over_forgotten_ones(last_run: LastRun) -> None:
 def test_message_counts_what_is_not_completed(last_run: LastRun) -> None:
     """And names the first of them."""
     returned(lambda: [works.submit(1), breaks.submit(), breaks.submit()])
-    expected = "2 of 3 returned states are not completed; breaks-0 is Failed: Broken: no"
+    expected = "2 of 3 returned states are not completed; breaks-0 is Failed: BrokenError: no"
     assert last_run().state_message == expected
 
 

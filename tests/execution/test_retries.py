@@ -134,7 +134,7 @@ def test_flow_that_ends_does_not_wait_for_a_retry(
         failed.wait(30)
         raise ValueError
 
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         dialect.run(main)
     (call,) = calls()
     assert call.state_name in ("Cancelled", "Failed")  # Failed: the flow was over before it began to wait
@@ -250,9 +250,7 @@ def test_subflow_is_tried_again_by_itself(dialect: Dialect, deck: Deck) -> None:
     assert (root.attempt, child.attempt) == (1, 2)
 
 
-def test_cancel_while_a_flow_waits_for_its_retry(
-    dialect: Dialect, deck: Deck, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cancel_while_a_flow_waits_for_its_retry(dialect: Dialect, deck: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its next attempt does not begin."""
     flaky = Flaky(1)
 

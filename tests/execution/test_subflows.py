@@ -16,7 +16,7 @@ from flowdeck.rules.states import StateType
 from tests.execution.dialects import Dialect
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """What a user raises."""
 
 
@@ -76,13 +76,13 @@ def test_failing_subflow(dialect: Dialect, deck: Deck, caught: bool) -> None:
 
     @dialect.flow()
     async def inner() -> None:
-        raise Broken("inside")
+        raise BrokenError("inside")
 
     @dialect.flow()
     async def outer() -> str:
         try:
             await dialect.call(inner)
-        except Broken:
+        except BrokenError:
             if not caught:
                 raise
         return "went on"
@@ -90,7 +90,7 @@ def test_failing_subflow(dialect: Dialect, deck: Deck, caught: bool) -> None:
     if caught:
         assert dialect.run(outer) == "went on"
     else:
-        with pytest.raises(Broken, match="inside"):
+        with pytest.raises(BrokenError, match="inside"):
             dialect.run(outer)
     (run,) = deck.flow_runs()
     assert run.state_name == ("Completed" if caught else "Failed")
@@ -123,7 +123,7 @@ def test_futures_as_parameters_of_a_subflow(dialect: Dialect, deck: Deck) -> Non
     @dialect.task()
     async def double(number: int) -> int:
         if number < 0:
-            raise Broken
+            raise BrokenError
         return 2 * number
 
     @dialect.flow()

@@ -17,7 +17,7 @@ from tests.execution.dialects import Dialect
 Calls = Callable[[], list[TaskRun]]
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """What a user raises."""
 
 
@@ -47,7 +47,7 @@ def test_value_comes_back_and_is_recorded(dialect: Dialect, calls: Calls) -> Non
 
 def test_exception_is_raised_where_the_task_was_called(dialect: Dialect, calls: Calls, deck: Deck) -> None:
     """The very exception; the record has type, words, place, and the author's part of the traceback."""
-    raised = Broken("no such table")
+    raised = BrokenError("no such table")
 
     @dialect.task()
     async def load() -> None:
@@ -57,14 +57,14 @@ def test_exception_is_raised_where_the_task_was_called(dialect: Dialect, calls: 
     async def main() -> None:
         try:
             await dialect.call(load)
-        except Broken as caught:
+        except BrokenError as caught:
             assert caught is raised
 
     dialect.run(main)
     (call,) = calls()
-    assert (call.state_name, call.state_message) == ("Failed", "Broken: no such table")
+    assert (call.state_name, call.state_message) == ("Failed", "BrokenError: no such table")
     assert call.error is not None
-    assert call.error.type.endswith("Broken")
+    assert call.error.type.endswith("BrokenError")
     assert call.error.file == __file__
     assert "raise raised" in call.error.traceback
     assert "flowdeck/execution" not in call.error.traceback
@@ -101,7 +101,7 @@ def test_return_state_gives_the_state(dialect: Dialect) -> None:
     @dialect.task()
     async def halve(number: int) -> int:
         if number % 2:
-            raise Broken(str(number))
+            raise BrokenError(str(number))
         return number // 2
 
     @dialect.flow()
@@ -109,7 +109,7 @@ def test_return_state_gives_the_state(dialect: Dialect) -> None:
         states = [await dialect.call(halve, number, return_state=True) for number in (4, 3)]
         assert [state.is_completed() for state in states] == [True, False]
         assert states[0].data == 2
-        assert isinstance(states[1].exception, Broken)
+        assert isinstance(states[1].exception, BrokenError)
         return [states[0]]
 
     assert dialect.run(main) == [2]

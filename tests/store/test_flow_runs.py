@@ -253,9 +253,8 @@ def test_lists(database: Database) -> None:
     set_state(database, roots[2], StateType.FAILED)
 
     def keys(query: RunQuery) -> list[int]:
-        assert flow_run_queries.count(database.reader(), replace(query, limit=0)) >= len(
-            found := flow_run_queries.by_query(database.reader(), query)
-        )
+        found = flow_run_queries.by_query(database.reader(), query)
+        assert flow_run_queries.count(database.reader(), replace(query, limit=0)) >= len(found)
         return [run.key for run in found]
 
     assert keys(RunQuery()) == [child, *reversed(roots)]

@@ -175,7 +175,11 @@ def test_close_open_ends_what_is_not_over(database: Database) -> None:
     database.write(lambda connection: task_runs.set_not_ready(connection, not_ready, 1, named("NotReady"), 1))
     assert database.write(lambda connection: task_runs.close_open(connection, key, named("Crashed", "gone"), 9)) == 3
     assert {call(database, one).state_type for one in open_ones} == {StateType.CRASHED}
-    assert [call(database, one).state_name for one in (done, foreign, not_ready)] == ["Completed", "Running", "NotReady"]
+    assert [call(database, one).state_name for one in (done, foreign, not_ready)] == [
+        "Completed",
+        "Running",
+        "NotReady",
+    ]
 
 
 def test_last_number(database: Database) -> None:

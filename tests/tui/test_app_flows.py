@@ -376,5 +376,5 @@ async def test_a_form_typed_ahead_is_filled_in_order(home: SeededHome) -> None:
         ):
             app.post_message(Key(key, letter))
         app.post_message(Key("enter", None))
-        await until_shown(pilot, "is a new run of etl")
+        await until_shown(pilot, "-p days=42 -p path=x")
         assert dict(home.deck.flow_runs()[0].parameters) == {"days": 42, "path": "x"}

@@ -363,3 +363,35 @@ async def test_older_runs_are_loaded_as_one_goes_down(home: SeededHome, monkeypa
         await until_shown(pilot, "85 of 130 runs")
         await press(pilot, "G")
         await until(pilot, lambda: line_with(pilot, "run-000").startswith(">"))
+
+
+async def test_a_question_takes_every_key(home: SeededHome) -> None:
+    """q does not quit and ? opens nothing while one is asked: each means no."""
+    seed(home)
+    for key in ("q", "?", "3", "j"):
+        async with running_app(home) as (app, pilot):
+            await press(pilot, "x", key)
+            assert app.status.text.strip() == "Nothing was changed."
+            assert len(app.screen_stack) == 1
+            assert app.active_pane == "1"
+
+
+async def test_what_was_asked_for_is_done_before_leaving(home: SeededHome) -> None:
+    """y and q at once: the run is cancelled."""
+    seed(home)
+    async with running_app(home) as (app, pilot):
+        for key in ("x", "y", "q"):
+            app.simulate_key(key)
+        await until(pilot, lambda: not app.is_running)
+    assert home.deck.flow_run("quiet-lynx").state_type is StateType.CANCELLED
+
+
+async def test_leaving_says_what_goes_on(home: SeededHome) -> None:
+    """Runs under an engine outlive the screen."""
+    seed(home)
+    home.engine_up()
+    async with running_app(home) as (app, pilot):
+        await until_shown(pilot, "engine running")
+        await press(pilot, "q")
+    assert app.last_words.startswith("2 runs go on; the engine is pid ")
+    assert app.last_words.endswith("`flowdeck server stop` stops it.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from rich.cells import cell_len
 
@@ -16,7 +18,7 @@ FIRST, LATER = Column("a", "A", 10, minimum=4, grows=1), Column("b", "B", 6, dro
 def test_columns_never_overlap_or_leave_the_screen(columns: tuple[Column, ...], width: int) -> None:
     """At any width each column ends before the next begins."""
     placed = fit(columns, width)
-    for left, right in zip(placed, placed[1:], strict=False):
+    for left, right in pairwise(placed):
         assert left.x + left.width < right.x
     assert placed[-1].x + placed[-1].width <= width
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from flowdeck.deck import Deck
 from flowdeck.rules.exceptions import StoreError
-from flowdeck_tui.messages import DeckFailed, DeckOpened, Delivered, News, RunFilter
+from flowdeck_tui.messages import DeckFailed, DeckOpened, Delivered, News, ReadFailed, RunFilter
 from flowdeck_tui.pump import Pace, Pump, pace_for
 from tests.tui.seeded_home import NOW, Call, SeededHome
 
@@ -108,7 +109,7 @@ def test_deliveries_keep_their_pace(home: SeededHome, start: Callable[..., Scree
             screen.heard.get()
             times.append(time.monotonic())
             screen.pump.drawn()
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     assert all(gap > 0.08 for gap in gaps)
 
 
@@ -212,3 +213,44 @@ def test_over_ssh_and_without_focus_the_screen_changes_less_often() -> None:
     for environment in ({}, {"SSH_TTY": "x"}):
         here, away = (pace_for(environment, is_focused=focused) for focused in (True, False))
         assert away.delivery_seconds > here.delivery_seconds
+
+
+class UnreliableDeck(Deck):
+    """Fails to read once, in a way that nobody foresaw."""
+
+    has_failed = False
+
+    def active_counts(self) -> Any:
+        if not self.has_failed:
+            self.has_failed = True
+            raise OSError("the disk had a moment")
+        return super().active_counts()
+
+
+def test_an_unforeseen_failure_is_told_and_tried_again(
+    home: SeededHome, start: Callable[..., Screen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The screen never silently stands still."""
+    monkeypatch.setattr("flowdeck_tui.pump.RETRY_SECONDS", 0.01)
+    home.run("one")
+    screen = start(open_deck=lambda: UnreliableDeck(home.path))
+    assert "the disk had a moment" in screen.next(ReadFailed).text
+    assert [run.name for run in screen.news(lambda news: news.pages).pages[0].runs] == ["one"]
+
+
+def test_a_flood_of_changes_leaves_the_list_as_long_as_it_was(
+    home: SeededHome, start: Callable[..., Screen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read anew as a whole, with the older pages that were loaded: no row vanishes under the reader."""
+    monkeypatch.setattr("flowdeck_tui.pump.FIRST_PAGE_RUNS", 3)
+    monkeypatch.setattr("flowdeck_tui.pump.OLDER_PAGE_RUNS", 4)
+    monkeypatch.setattr("flowdeck_tui.pump.MANY_CHANGES", 1)
+    runs = [home.run(f"run-{number}", state="Running") for number in range(10)]
+    screen = start()
+    screen.news(lambda news: news.pages)
+    screen.pump.load_older(all_of_them=False)
+    screen.news(lambda news: news.pages)
+    home.deck.cancel(runs[0].id)
+    home.database.write(lambda connection: [connection.execute("UPDATE flow_run SET tags = '[]'")])
+    page = screen.news(lambda news: news.pages and news.pages[0].is_first).pages[0]
+    assert [run.name for run in page.runs] == [f"run-{number}" for number in range(9, 2, -1)]

@@ -83,6 +83,7 @@ def _distance(action: Action, words: Sequence[str]) -> int:
 class MenuScreen(ModalScreen[Action | None]):
     """A list of actions; the answer is the one that was chosen."""
 
+    AUTO_FOCUS: ClassVar[str | None] = ""
     BINDINGS: ClassVar = bindings(Context.MENU)
     action_context: ClassVar[Context] = Context.MENU
 

@@ -60,6 +60,7 @@ class _FieldRow(Vertical):
 class RunForm(ModalScreen[None]):
     """Asks for the parameters of a flow and hands them over when all of them are well."""
 
+    AUTO_FOCUS: ClassVar[str | None] = ""  # on_mount does it, without scrolling a form that is not laid out yet
     BINDINGS: ClassVar = bindings(Context.FORM)
     action_context: ClassVar[Context] = Context.FORM
 
@@ -102,7 +103,7 @@ class RunForm(ModalScreen[None]):
             self._message.show(((text, Tone.WARN),))
         elif not self._rows:
             self._message.show(((" This flow takes no parameters.", Tone.MUTED),))
-        self.set_focus(self._rows[0].input if self._rows else self._run)
+        self.set_focus(self._rows[0].input if self._rows else self._run, scroll_visible=False)
 
     def action_form_submit(self) -> None:
         """Check all fields; run the flow, or show what is wrong where it is."""
@@ -120,6 +121,12 @@ class RunForm(ModalScreen[None]):
         else:
             self.tell("Not started: a value does not fit.")
             self.set_focus(first.input)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Show the whole row of a field: name, text, problem."""
+        row = event.widget.parent
+        if isinstance(row, _FieldRow) and row.region.height:  # none yet: the form has just opened, at its top
+            self.call_after_refresh(row.scroll_visible, animate=False)
 
     def tell(self, problem: str) -> None:
         """Show why the flow was not started."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from textual.geometry import Region
 from textual.strip import Strip
 
 from flowdeck_tui.present import UNICODE, Glyphs, Tone
@@ -19,6 +20,17 @@ Spans = tuple[tuple[str, Tone], ...]
 def width_of(spans: Iterable[tuple[str, Tone]]) -> int:
     """Count the cells of some text."""
     return sum(cell_len(text) for text, _ in spans)
+
+
+def differing_cells(before: Spans, after: Spans) -> tuple[int, int]:
+    """Return the cells [first, stop) outside of which two lines of equal width look the same."""
+    old = [(char, tone) for text, tone in before for char in text]
+    new = [(char, tone) for text, tone in after for char in text]
+    width = max(width_of(before), width_of(after))
+    if not len(old) == len(new) == width:
+        return 0, width  # of different width, or with characters that take two cells
+    differing = [index for index in range(width) if old[index] != new[index]]
+    return (differing[0], differing[-1] + 1) if differing else (0, 0)
 
 
 class Bar(Toned):
@@ -52,21 +64,31 @@ class Bar(Toned):
         return "".join(text for text, _ in (*self._left, *self._right))
 
     def show(self, left: Spans, right: Spans = ()) -> None:
-        """Change the text; when both ends do not fit, the left one is cut."""
-        if (left, right) != (self._left, self._right):
-            self._left, self._right = left, right
-            self.refresh()
+        """Change the text; when both ends do not fit, the left one is cut. Only cells that differ are repainted."""
+        if (left, right) == (self._left, self._right):
+            return
+        before = self._pieces()
+        self._left, self._right = left, right
+        if not self.size.width:
+            self.refresh()  # not on the screen: what it showed there before is no longer true as a whole
+            return
+        first, stop = differing_cells(before, self._pieces())
+        if first < stop:
+            self.refresh(Region(first, 0, stop - first, 1))
 
     def render_line(self, y: int) -> Strip:
         """Draw the line."""
         width = self.size.width
         if y:
             return Strip.blank(width, self.rich_style)
+        return Strip([Segment(text, self.tone_style(tone)) for text, tone in self._pieces() if text], width)
+
+    def _pieces(self) -> Spans:
+        width = self.size.width
         right = self._cut(self._right, width)
         left = self._cut(self._left, width - width_of(right))
         gap = width - width_of(left) - width_of(right)
-        pieces = (*left, (self._fill * gap, Tone.MUTED), *right)
-        return Strip([Segment(text, self.tone_style(tone)) for text, tone in pieces if text], width)
+        return (*left, (self._fill * gap, Tone.MUTED), *right)
 
     def _cut(self, spans: Spans, width: int) -> Spans:
         kept: list[tuple[str, Tone]] = []

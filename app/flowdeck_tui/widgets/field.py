@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from flowdeck_tui.actions import FORBIDDEN_KEYS
 
 
-def _own_bindings() -> list[Binding]:
+def _own_bindings() -> list[BindingType]:
     """Take Input's editing keys without enter, which belongs to the dialog around, and without keys that stay free."""
-    kept: list[Binding] = []
-    for binding in Binding.make_bindings(Input.BINDINGS):
-        if binding.key != "enter" and binding.key not in FORBIDDEN_KEYS:
-            kept.append(binding)
-    return kept
+    bindings = Binding.make_bindings(Input.BINDINGS)
+    return [binding for binding in bindings if binding.key != "enter" and binding.key not in FORBIDDEN_KEYS]
 
 
 class Field(Input, inherit_bindings=False):

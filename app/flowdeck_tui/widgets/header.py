@@ -46,7 +46,7 @@ def header_spans(facts: HeaderFacts, width: int, glyphs: Glyphs) -> tuple[Spans,
         is_active = number == facts.active
         left.append((f"[{number} {name}]" if is_active else f" {number} {name} ", _pane_tone(is_active)))
     room = width - width_of(left) - 1
-    engine = ((f"{facts.engine} ", Tone.MUTED if facts.is_engine_well else Tone.WARN),)
+    engine = ((f" {facts.engine} ", Tone.MUTED if facts.is_engine_well else Tone.WARN),)
     right: Spans = ()
     for words in (_LONG, _SHORT, _BARE):
         right = (*_counts(facts, glyphs, words), *engine)
@@ -61,13 +61,14 @@ def _pane_tone(is_active: bool) -> Tone:
 
 def _counts(facts: HeaderFacts, glyphs: Glyphs, words: tuple[str, ...]) -> Spans:
     spans = [
-        (f"{glyphs.states[state_type]}{number}{word}  ", _TONES[state_type])
+        (f"{glyphs.states[state_type]}{number}{word}", _TONES[state_type])
         for state_type, word in zip(_COUNTED, words, strict=False)
         if (number := facts.counts.get(state_type, 0))
     ]
     if facts.broken_files:
-        spans.append((f"!{facts.broken_files}{words[-1]}  ", Tone.BAD))
-    return tuple(spans)
+        spans.append((f"!{facts.broken_files}{words[-1]}", Tone.BAD))
+    gap = "  " if words is _LONG else " "
+    return tuple((text + gap, tone) for text, tone in spans)
 
 
 class Header(Bar):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from rich.cells import cell_len
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.widget import Widget
@@ -26,15 +27,18 @@ class _Question(Bar, can_focus=True):
     def __init__(self, text: str, glyphs: Glyphs, answer: Callable[[bool], None]) -> None:
         super().__init__(glyphs=glyphs)
         self._answer: Callable[[bool], None] | None = answer
-        self.show(
-            (
-                (f" {text} ", Tone.WARN),
-                ("y", Tone.STRONG),
-                (" yes  ", Tone.MUTED),
-                ("n", Tone.STRONG),
-                (" no", Tone.MUTED),
-            )
-        )
+        keys = (("  y", Tone.STRONG), (" yes  ", Tone.MUTED), ("n", Tone.STRONG), (" no ", Tone.MUTED))
+        self.show(((f" {text}", Tone.WARN),), keys)
+
+    @property
+    def is_modal(self) -> bool:
+        """Keys of panes do not act while the question stands."""
+        return True
+
+    def on_key(self, event: events.Key) -> None:
+        """Any other key is a no."""
+        event.stop()
+        self._give(False)
 
     def action_confirm_yes(self) -> None:
         """Do it."""
@@ -75,6 +79,11 @@ class _Prompt(Horizontal):
         self._field = Field(text)
         self._on_change = on_change
         self._on_end: Callable[[str | None], None] | None = on_end
+
+    @property
+    def is_modal(self) -> bool:
+        """Keys of panes do not act while one types."""
+        return True
 
     def compose(self) -> ComposeResult:
         """Label, field."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from contextvars import ContextVar
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdeck.execution.task_runner import TaskRunner
@@ -158,6 +159,12 @@ class TaskRunContext:
 flow_run: ContextVar[FlowRunContext | None] = ContextVar("flowdeck_flow_run", default=None)
 task_run: ContextVar[TaskRunContext | None] = ContextVar("flowdeck_task_run", default=None)
 current_tags: ContextVar[frozenset[str]] = ContextVar("flowdeck_tags", default=frozenset())
+
+
+def leave(variable: ContextVar[Any], token: Token[Any]) -> None:
+    """Give a context variable its former value; a coroutine that is thrown away may be so in another context."""
+    with suppress(ValueError):
+        variable.reset(token)
 
 
 def report_module_call(name: str) -> None:

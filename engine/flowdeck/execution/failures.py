@@ -70,6 +70,8 @@ def state_of_error(error: BaseException) -> State:
         return named("Cancelled", "Interrupted at the keyboard.", exception=error)
     if type(error).__name__ == "CancelledError":  # asyncio's, which need not be loaded
         return named("Cancelled", _message(error) or "Its coroutine was cancelled.", exception=error)
+    if isinstance(error, GeneratorExit):
+        return named("Cancelled", "Its coroutine was thrown away before its end.", exception=error)
     if isinstance(error, SystemExit):
         code = repr(error.code) if isinstance(error.code, int | str | None) else "…"
         return named("Crashed", storable(f"sys.exit({code}) was called."), exception=error)

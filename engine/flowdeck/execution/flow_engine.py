@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from flowdeck.execution import context
 from flowdeck.execution.context import FlowRunContext
@@ -16,8 +16,12 @@ from flowdeck.execution.failures import describe, state_of_error
 from flowdeck.execution.flow_outcome import final_state
 from flowdeck.execution.run_logs import capture_prints, engine_line
 from flowdeck.rules.exceptions import CancelledRun
+from flowdeck.rules.previews import preview
 from flowdeck.rules.specs import FlowSpec
 from flowdeck.rules.states import State, named
+
+_PARAMETERS_SHOWN: Final = 200
+"""Characters; inspect has them whole."""
 
 
 @dataclass(slots=True)
@@ -34,7 +38,7 @@ class FlowCall:
 async def run_flow(call: FlowCall, driver: Driver) -> State:
     """Run a flow to its end and return its final state, which is recorded by then."""
     run = call.run
-    if run.log_prints or call.spec.log_prints is None:
+    if run.log_prints or call.spec.log_prints is None or not run.echo:
         capture_prints()
     flow_token, task_token = context.flow_run.set(run), context.task_run.set(None)
     try:
@@ -45,8 +49,8 @@ async def run_flow(call: FlowCall, driver: Driver) -> State:
             _close(call, driver, error)
         raise
     finally:
-        context.flow_run.reset(flow_token)
-        context.task_run.reset(task_token)
+        context.leave(context.flow_run, flow_token)
+        context.leave(context.task_run, task_token)
         if run.runner is not None:
             run.runner.close()
 
@@ -55,7 +59,8 @@ async def _live(call: FlowCall, driver: Driver) -> State:
     run = call.run
     started = driver.clock.monotonic_seconds()
     tries = 1
-    engine_line(run, logging.INFO, f"Run '{run.run_name}' of flow '{call.spec.name}' started{_attempt(run)}.")
+    beginning = f"Run '{run.run_name}' of flow '{call.spec.name}' started"
+    engine_line(run, logging.INFO, f"{beginning}{_given(run)}{_attempt(run)}.")
     while True:
         state = await _attempt_once(call, driver)
         if run.is_forked_copy():
@@ -148,6 +153,12 @@ def _close(call: FlowCall, driver: Driver, error: BaseException) -> None:
     with suppress(Exception):
         if run.recorder.record(_ended(run, state, driver)):
             engine_line(run, logging.WARNING, f"Run '{run.run_name}' ended: {state.name}.")
+
+
+def _given(run: FlowRunContext) -> str:
+    """Name the parameters and their values, as far as they fit a line."""
+    given = ", ".join(f"{name}={preview(value)}" for name, value in run.parameters.items())
+    return f" with {given[:_PARAMETERS_SHOWN]}{'…' if len(given) > _PARAMETERS_SHOWN else ''}" if given else ""
 
 
 def _attempt(run: FlowRunContext) -> str:

@@ -6,6 +6,7 @@ import builtins
 import io
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
@@ -120,14 +121,28 @@ def _captured_print(
 ) -> None:
     run = context.flow_run.get()
     task = context.task_run.get()
-    wanted = run is not None and (run.log_prints if task is None else task.log_prints)
-    if run is None or not wanted or file not in (None, sys.stdout):
+    source = None if run is None or file not in (None, sys.stdout) else _source_of_print(run, task, end)
+    if run is None or source is None:
         _print(*values, sep=sep, end=end, file=file, flush=flush)
         return
     buffer = io.StringIO()
     _print(*values, sep=sep, end="", file=buffer)
-    write(run, task, time.time_ns() // 1000, logging.INFO, "print", buffer.getvalue())
+    write(run, task, time.time_ns() // 1000, logging.INFO, source, buffer.getvalue())
 
+
+def _source_of_print(run: FlowRunContext, task: TaskRunContext | None, end: str | None) -> str | None:
+    """Return as what a `print` goes to the log; None when it goes to stdout as ever."""
+    if run.log_prints if task is None else task.log_prints:
+        return "print"
+    # Under a run host stdout ends in the log too, but as bytes: the words of several threads would mix, and nobody
+    # would know whose they are. Whole lines are recorded here instead; a part of a line waits for its rest there.
+    continues = getattr(_partial, "line", False)
+    _partial.line = end not in (None, "\n")
+    is_whole_line = not (_partial.line or continues)
+    return "stdout" if is_whole_line and not run.echo and sys.stdout is sys.__stdout__ else None
+
+
+_partial = threading.local()
 
 _logger: Final = logging.getLogger(LOGGER_NAME)
 _logger.propagate = False

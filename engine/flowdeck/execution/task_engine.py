@@ -118,7 +118,7 @@ async def _live(call: TaskCall, driver: Driver) -> State:
         try:
             outcome = await driver.call(call.function, call.args, call.kwargs)
         finally:
-            context.task_run.reset(token)
+            context.leave(context.task_run, token)
         if run.is_forked_copy():
             return _final_state(outcome)  # the author forked in the body; the original records the call
         delay_seconds = None if run.closing else _delay_seconds(call, task, outcome)

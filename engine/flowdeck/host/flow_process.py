@@ -30,9 +30,13 @@ _ERROR = 40
 
 def main() -> int:
     """Run the flow run that the command line names; return the exit code."""
-    key, incarnation = int(sys.argv[1]), int(sys.argv[2])
-    if not _wait_for_go():
-        return 1
+    permitted = os.read(0, len(GO)) == GO
+    empty_stdin()
+    return execute(int(sys.argv[1]), int(sys.argv[2])) if permitted else 1
+
+
+def execute(key: int, incarnation: int) -> int:
+    """Be the process of a flow run from here on; return the exit code."""
     _show_lines_at_once()
     database = shared_database()
     found = flow_run_queries.by_keys(database.reader(), [key])
@@ -47,13 +51,11 @@ def main() -> int:
         return 1  # cancelled before it began, or another process has it: the row says so already
 
 
-def _wait_for_go() -> bool:
-    """Wait for the host's word; then stdin is what it is for every background process, empty."""
-    permitted = os.read(0, len(GO)) == GO
+def empty_stdin() -> None:
+    """Once the host has said its word, make stdin what it is for every background process."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    return permitted
 
 
 def _show_lines_at_once() -> None:

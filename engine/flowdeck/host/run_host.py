@@ -23,7 +23,8 @@ from typing import Any, Final
 from flowdeck.host import process_tree
 from flowdeck.host.output import OutputStream
 from flowdeck.host.run_end import describe_exit, end_run, exit_columns, resources
-from flowdeck.host.spawning import GO, Spawned, environment_of, spawn
+from flowdeck.host.spare_order import TAKEN
+from flowdeck.host.spawning import GO, Spare, environment_of, order_of, spawn
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import FlowdeckError, RefusedError, StoreError
 from flowdeck.rules.states import State, StateType, named
@@ -96,6 +97,8 @@ class RunHost:
         self._signals = signals
         self._streams: dict[int, OutputStream] = {}
         self._pid: int | None = None
+        self._spare_control: int | None = None
+        """Where a spare says that it has taken its order; None for a flow process that was started for the run."""
         self._exit: tuple[int, Any] | None = None
         """Exit code (negative: a signal) and resource use of the flow process, once it is gone."""
         self._ended = False
@@ -103,29 +106,56 @@ class RunHost:
         self._seen_version = -1
         self._look_at = 0.0
 
-    def start(self) -> None:
-        """Start the flow process and let it begin, unless the run was cancelled meanwhile.
+    def start(self, spare: Spare | None = None) -> None:
+        """Let a flow process begin, unless the run was cancelled meanwhile.
+
+        Args:
+            spare: a flow process that waits for work; without one, or when it does not suit the run, one is started.
 
         Raises:
             RefusedError: it cannot be started.
         """
         interpreter = self._assignment.interpreter or sys.executable
-        spawned = spawn(self._assignment, interpreter, environment_of(self._assignment, self._database.home))
+        environment = environment_of(self._assignment, self._database.home)
+        if spare is not None and not spare.suits(interpreter, environment):
+            spare.spawned.close()
+            spare = None
+        if spare is None:
+            spawned, word = spawn(self._assignment, interpreter, environment), GO
+        else:
+            spawned, word = spare.spawned, order_of(self._assignment, environment).encode()
         self._pid = spawned.pid
         for descriptor, source in ((spawned.stdout, "stdout"), (spawned.stderr, "stderr")):
             self._streams[descriptor] = OutputStream(descriptor, source, self._log)
-        columns = {"pid": spawned.pid, "pid_token": processes.token(spawned.pid), "interpreter": interpreter}
-        key, incarnation = self._assignment.key, self._assignment.incarnation
-        may_start = self._database.write(
+        if self._note_process(interpreter):
+            self._say_word(spawned.control, word)
+            if spare is not None:
+                self._spare_control = spawned.control
+                return
+        os.close(spawned.control)
+
+    def _note_process(self, interpreter: str) -> bool:
+        """Note the flow process in the run's row, before any code of the user; False when it may not begin."""
+        key, incarnation, pid = self._assignment.key, self._assignment.incarnation, self._pid
+        token = None if pid is None else processes.token(pid)
+        columns = {"pid": pid, "pid_token": token, "interpreter": interpreter}
+        return self._database.write(
             lambda connection: supervision.note_process(connection, key, incarnation, os.getpid(), columns)
         )
-        self._release(spawned, may_start)
 
-    def _release(self, spawned: Spawned, may_start: bool) -> None:
-        with contextlib.suppress(BrokenPipeError):  # it has ended already
-            if may_start:
-                os.write(spawned.control, GO)
-        os.close(spawned.control)
+    def _say_word(self, control: int, word: bytes) -> None:
+        view = memoryview(word)
+        with contextlib.suppress(ConnectionError):  # it has ended already: that is seen by its exit
+            while view:
+                view = view[os.write(control, view) :]
+
+    def _start_again(self) -> None:
+        """Start a new flow process for a spare that ended before it took its order: nothing has begun yet."""
+        try:
+            self.start()
+        except RefusedError as error:
+            self.record_end(str(error), None)
+            self._ended = True
 
     def serve(self) -> None:
         """Go on until the run is over and nobody writes to its log any more."""
@@ -177,9 +207,23 @@ class RunHost:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
                 if pid == 0:
                     return
-                if pid == self._pid:
+                if pid == self._pid and not self._has_begun() and self._cancellation is None:
+                    self._start_again()
+                elif pid == self._pid:
                     self._exit = (os.waitstatus_to_exitcode(status), usage)
                     self._seen_version, self._look_at = -1, 0.0  # whether it was cancelled decides what is left to do
+
+    def _has_begun(self) -> bool:
+        """Tell whether a flow process that is gone may have run code of the user: a spare says so just before."""
+        control, self._spare_control = self._spare_control, None
+        if control is None:
+            return True
+        try:
+            return os.read(control, len(TAKEN)) == TAKEN
+        except ConnectionError:  # it left the order unread
+            return False
+        finally:
+            os.close(control)
 
     # -- cancel --------------------------------------------------------------------------------------------------
 
@@ -314,11 +358,8 @@ class RunHost:
         self._log.append(SYSTEM_CLOCK.now_microseconds(), level_number, "engine", None, None, text)
 
 
-def main() -> int:
-    """Be the host of the run that the command line names; return the exit code."""
-    key, incarnation = int(sys.argv[1]), int(sys.argv[2])
-    signals = Signals()
-    process_tree.become_subreaper()
+def host_run(key: int, incarnation: int, signals: Signals, spare: Spare | None = None) -> int:
+    """Be the host of a claimed run until it is over; return the exit code."""
     database = Database()
     pid, token = os.getpid(), processes.token(os.getpid())
     assignment = database.write(
@@ -329,12 +370,19 @@ def main() -> int:
     log = LogWriter(database.home.log_file(assignment.run_id), max_bytes=database.settings.log_max_bytes)
     host = RunHost(database, assignment, log, signals)
     try:
-        host.start()
+        host.start(spare)
     except RefusedError as error:
         host.record_end(str(error), None)
         return 1
     host.serve()
     return 0
+
+
+def main() -> int:
+    """Be the host of the run that the command line names; return the exit code."""
+    signals = Signals()
+    process_tree.become_subreaper()
+    return host_run(int(sys.argv[1]), int(sys.argv[2]), signals)
 
 
 if __name__ == "__main__":

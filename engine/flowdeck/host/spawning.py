@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from flowdeck.host.process_tree import RUN_ID_VARIABLE
+from flowdeck.host.spare_order import UNCLAIMED_RUN_ID, Order
 from flowdeck.rules.exceptions import RefusedError
+from flowdeck.rules.spares import variables_that_forbid
 from flowdeck.store.home import Home
 from flowdeck.store.supervision import Assignment
 
@@ -19,16 +22,35 @@ _DEFAULT_SIGNALS: Final = (
     signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD,
 )  # fmt: skip
 _MODULE: Final = "flowdeck.host.flow_process"
+_SPARE_MODULE: Final = "flowdeck.host.spare_process"
 
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
-    """A flow process that waits for `GO`, and our ends of its pipes."""
+    """A flow process that waits for our word, and our ends of what it is connected by."""
 
     pid: int
     control: int
     stdout: int
     stderr: int
+
+    def close(self) -> None:
+        """Let go of it: a process that waits leaves then."""
+        for descriptor in (self.control, self.stdout, self.stderr):
+            os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Spare:
+    """A flow process that was started for no run yet."""
+
+    spawned: Spawned
+    interpreter: str
+    started_with: Mapping[str, str]
+
+    def suits(self, interpreter: str, environment: Mapping[str, str]) -> bool:
+        """Tell whether a run goes in it as it would in a process of its own."""
+        return interpreter == self.interpreter and not variables_that_forbid(self.started_with, environment)
 
 
 def environment_of(assignment: Assignment, home: Home) -> dict[str, str]:
@@ -37,24 +59,53 @@ def environment_of(assignment: Assignment, home: Home) -> dict[str, str]:
     return {**kept, "FLOWDECK_HOME": str(home.path), RUN_ID_VARIABLE: assignment.run_id}
 
 
-def spawn(assignment: Assignment, interpreter: str, environment: Mapping[str, str]) -> Spawned:
-    """Start the flow process of a run.
+def order_of(assignment: Assignment, environment: Mapping[str, str]) -> Order:
+    """Return what a spare must be told to become the flow process of a run.
 
-    `posix_spawn` rather than `subprocess`: it is quick, runs no code of ours in the child, and saves the host 2 MB.
+    Raises:
+        RefusedError: the run's working directory cannot be used.
+    """
+    enter_folder(assignment.working_dir)
+    os.chdir("/")
+    return Order(assignment.key, assignment.incarnation, assignment.run_id, assignment.working_dir, environment)
+
+
+def spawn(assignment: Assignment, interpreter: str, environment: Mapping[str, str]) -> Spawned:
+    """Start the flow process of a run; it waits for `GO`.
 
     Raises:
         RefusedError: its working directory or its interpreter cannot be used; the sentence says which and why.
     """
-    _enter(assignment.working_dir)
-    control_read, control = os.pipe()
-    stdout, stdout_write = os.pipe()
-    stderr, stderr_write = os.pipe()
-    arguments = [interpreter, "-P", "-m", _MODULE, str(assignment.key), str(assignment.incarnation)]
-    theirs = (control_read, stdout_write, stderr_write)
+    enter_folder(assignment.working_dir)
+    try:
+        return _spawn(interpreter, (_MODULE, str(assignment.key), str(assignment.incarnation)), environment)
+    finally:
+        os.chdir("/")
+
+
+def spawn_spare(interpreter: str) -> Spare:
+    """Start a flow process that will be told later what to run.
+
+    Raises:
+        RefusedError: its interpreter cannot be used.
+    """
+    environment = {**os.environ, RUN_ID_VARIABLE: UNCLAIMED_RUN_ID}
+    return Spare(_spawn(interpreter, (_SPARE_MODULE,), environment), interpreter, environment)
+
+
+def _spawn(interpreter: str, module: Sequence[str], environment: Mapping[str, str]) -> Spawned:
+    """Start a module of ours in the present folder.
+
+    `posix_spawn` rather than `subprocess`: it is quick, runs no code of ours in the child, and saves the host 2 MB.
+    """
+    control, control_theirs = (end.detach() for end in socket.socketpair())
+    stdout, stdout_theirs = os.pipe()
+    stderr, stderr_theirs = os.pipe()
+    theirs = (control_theirs, stdout_theirs, stderr_theirs)
     try:
         pid = os.posix_spawn(
             interpreter,
-            arguments,
+            [interpreter, "-P", "-m", *module],
             environment,
             file_actions=[(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(theirs)],
             setsid=True,
@@ -69,12 +120,15 @@ def spawn(assignment: Assignment, interpreter: str, environment: Mapping[str, st
     finally:
         for descriptor in theirs:
             os.close(descriptor)
-        os.chdir("/")
     return Spawned(pid, control, stdout, stderr)
 
 
-def _enter(folder: str) -> None:
-    """Change into the run's folder, which the child inherits."""
+def enter_folder(folder: str) -> None:
+    """Change into the folder of a run.
+
+    Raises:
+        RefusedError: it cannot be entered.
+    """
     try:
         os.chdir(folder)
     except OSError as error:

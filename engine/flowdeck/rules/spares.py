@@ -12,6 +12,9 @@ from typing import Final
 
 FIXED_AT_START: Final = ("PYTHON", "LD_", "DYLD_", "MALLOC_", "GLIBC_TUNABLES")
 """Prefixes of the variables that a process reads only when it begins."""
+LOCALE: Final = ("LC_ALL", "LC_CTYPE", "LANG")
+"""The first of these that is not empty decides, when an interpreter begins, how it encodes names of files."""
+SEARCH_PATH: Final = "PYTHONPATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,30 @@ def fixed_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def variables_that_forbid(started_with: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    """Return why a run may not take a spare: the variables of `FIXED_AT_START` in which the two differ.
+    """Return why a run may not take a spare.
 
     Args:
         started_with: the environment that the spare was started with.
         wanted: the environment that the run asks for.
 
     Returns:
-        Their names, sorted; empty when the spare will do.
+        Names of variables, sorted; empty when the spare will do. These are the variables of `FIXED_AT_START` in which
+        the two differ, the one that decides the locale where it does, and a search path that counts from the working
+        directory: an interpreter settles it when it begins, in whatever folder that is.
     """
     have, want = fixed_variables(started_with), fixed_variables(wanted)
-    return sorted(name for name in have.keys() | want.keys() if have.get(name) != want.get(name))
+    names = {name for name in have.keys() | want.keys() if have.get(name) != want.get(name)}
+    locale = _locale_variable(wanted)
+    if _value_of(started_with, _locale_variable(started_with)) != _value_of(wanted, locale):
+        names.add(locale or "LANG")
+    if any(not part.startswith("/") for part in (wanted.get(SEARCH_PATH) or "/").split(":")):
+        names.add(SEARCH_PATH)
+    return sorted(names)
+
+
+def _locale_variable(environment: Mapping[str, str]) -> str | None:
+    return next((name for name in LOCALE if environment.get(name)), None)
+
+
+def _value_of(environment: Mapping[str, str], name: str | None) -> str:
+    return "C" if name is None else environment[name]

@@ -17,6 +17,7 @@ from flowdeck.rules.exceptions import FlowdeckError, NotFoundError, StoreError
 from flowdeck.service.discovery import Discovery
 from flowdeck.service.journal import say
 from flowdeck.service.lifetime import STAYS, Lifetime
+from flowdeck.service.spares import SpareKeeper
 from flowdeck.service.supervisor import Supervisor
 from flowdeck.service.worker import Worker
 from flowdeck.store import engines, supervision
@@ -49,7 +50,8 @@ class Engine:
         """
         self._database = database
         self._started_by = started_by
-        self._worker = Worker(database)
+        self._spares = SpareKeeper(database, database.settings.spares)
+        self._worker = Worker(database, self._spares)
         self._supervisor = Supervisor(database, self._worker.is_starting)
         self._discovery = Discovery(database)
         self._stopping = asyncio.Event()
@@ -60,7 +62,8 @@ class Engine:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, f"Asked to stop ({number.name}); runs go on without an engine.")
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
-        jobs = [self._worker.serve, self._supervisor.serve, self._discovery.serve, self._follow_changes]
+        jobs = [self._worker.serve, self._supervisor.serve, self._discovery.serve, self._spares.serve]
+        jobs.append(self._follow_changes)
         if self._started_by != STAYS:
             jobs.append(self._watch_lifetime)
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stopping.wait())
@@ -69,6 +72,7 @@ class Engine:
         for task in (stopping, *tasks):
             task.cancel()
         await asyncio.gather(stopping, *tasks, return_exceptions=True)
+        self._spares.close()
         for task in done:
             task.result()  # a job that ends by itself has a fault: let it be seen
 
@@ -79,6 +83,7 @@ class Engine:
 
     def _reap(self) -> None:
         self._worker.reap()
+        self._spares.reap()
         self._supervisor.look_now()
 
     async def _follow_changes(self) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
+from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
-from flowdeck.host.process_tree import RUN_ID_VARIABLE
 from flowdeck.rules.clock import MICROSECONDS_PER_SECOND, SYSTEM_CLOCK, Clock
+from flowdeck.service.host_starts import host_environment, start_host
 from flowdeck.service.journal import say
-from flowdeck.store import flow_runs, processes, supervision
+from flowdeck.service.spares import SpareKeeper
+from flowdeck.store import flow_runs, processes, run_requests, supervision
 from flowdeck.store.database import Database
 from flowdeck.store.sqlite import Connection
 
@@ -19,8 +21,21 @@ PLACES_PER_CORE: Final = 2
 LONGEST_SLEEP_SECONDS: Final = 60.0
 """A wall clock may be set, and a laptop may sleep: what is due is looked up this often whatever was reckoned."""
 
+HAND_OVER_PATIENCE_SECONDS: Final = 30.0
+"""How long a spare may take to say in the run's row that it has it; as long as it may wait for the store."""
+
 Claim = tuple[int, str, int]
 """Key, id and incarnation."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartedHost:
+    """A run host of this engine."""
+
+    process: subprocess.Popen[bytes]
+    run_id: str
+    taken_by: float | None
+    """Of a spare: when, in monotonic seconds, the run that was handed to it must be in its hands. None for others."""
 
 
 def default_limit() -> int:
@@ -31,18 +46,25 @@ def default_limit() -> int:
 class Worker:
     """Claims and starts runs; the store's lock is waited for in a thread, never on the event loop."""
 
-    def __init__(self, database: Database, limit: int | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, database: Database, spares: SpareKeeper, limit: int | None = None, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         """Serve a home.
 
         Args:
             database: of the home.
+            spares: hosts that wait for a run.
             limit: how many runs may be going at once; None for the default.
             clock: tells the time.
         """
         self._database = database
+        self._spares = spares
         self._limit = default_limit() if limit is None else limit
         self._clock = clock
-        self._hosts: dict[tuple[int, int], subprocess.Popen[bytes]] = {}
+        self._environment = host_environment(database.home)
+        self._hosts: dict[tuple[int, int], StartedHost] = {}
+        self._lost: deque[Claim] = deque()
+        """Claims that were handed to a spare which ended badly."""
         self._changed = asyncio.Event()
 
     def wake(self) -> None:
@@ -53,9 +75,14 @@ class Worker:
         """Start what is due, for ever."""
         while True:
             self._changed.clear()
+            while self._lost:
+                await asyncio.to_thread(self._start_lost, self._lost.popleft())
             while (seconds := self._seconds_to_next()) is not None and seconds <= 0:
                 # Claim and start are one step of a thread: an engine that is stopped in between finishes it.
-                if not await asyncio.to_thread(self._start_next):
+                started = await asyncio.to_thread(self._start_next)
+                self._spares.wake()
+                self.reap()  # a spare may have been gone before it was known as the host of a run
+                if not started:
                     break
             try:
                 async with asyncio.timeout(self._seconds_to_next()):
@@ -65,18 +92,23 @@ class Worker:
 
     def reap(self) -> None:
         """Take away run hosts of ours that have ended."""
-        for claim, process in list(self._hosts.items()):
-            code = process.poll()
+        for (key, incarnation), host in list(self._hosts.items()):
+            code = host.process.poll()
             if code is None:
                 continue
-            del self._hosts[claim]
+            del self._hosts[key, incarnation]
             if code != 0:
-                say(f"The host of run {claim[0]} (pid {process.pid}) ended with code {code}.")
+                say(f"The host of run {host.run_id} (pid {host.process.pid}) ended with code {code}.")
+                if host.taken_by is not None:
+                    self._lost.append((key, host.run_id, incarnation))
+                    self._changed.set()
 
     def is_starting(self, key: int, incarnation: int) -> bool:
         """Tell whether a run host for this claim is alive as a child of this engine; from any thread."""
-        process = self._hosts.get((key, incarnation))
-        return process is not None and processes.token(process.pid) is not None
+        host = self._hosts.get((key, incarnation))
+        if host is None or processes.token(host.process.pid) is None:
+            return False
+        return host.taken_by is None or self._clock.monotonic_seconds() < host.taken_by
 
     def _start_next(self) -> bool:
         """Claim the run that has been due longest and start its host; False when there is none, or no place."""
@@ -105,23 +137,29 @@ class Worker:
         return min(max(seconds, 0.0), LONGEST_SLEEP_SECONDS)
 
     def _start_host(self, claim: Claim) -> None:
-        """Start a run host that outlives this engine and its terminal."""
+        """Give a claimed run to a spare, or start a host for it."""
         key, run_id, incarnation = claim
-        environment = {**os.environ, "FLOWDECK_HOME": str(self._database.home.path)}
-        environment.pop(RUN_ID_VARIABLE, None)
-        with open(self._database.home.engine_log, "ab", opener=_private) as log:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "flowdeck.host.run_host", str(key), str(incarnation)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env=environment,
-                start_new_session=True,
-            )
-        self._hosts[key, incarnation] = process
+        request = run_requests.of_run(self._database.reader(), key)
+        spare = self._spares.take(key, incarnation, request)
+        if spare is None:
+            self._start_cold(claim)
+        else:
+            taken_by = self._clock.monotonic_seconds() + HAND_OVER_PATIENCE_SECONDS
+            self._hosts[key, incarnation] = StartedHost(spare, run_id, taken_by)
+            say(f"Run {run_id} started; its host has pid {spare.pid}.")
+            self._spares.note_ready_count()
+
+    def _start_cold(self, claim: Claim) -> None:
+        key, run_id, incarnation = claim
+        process = start_host(
+            self._database.home, self._environment, "flowdeck.host.run_host", str(key), str(incarnation)
+        )
+        self._hosts[key, incarnation] = StartedHost(process, run_id, None)
         say(f"Run {run_id} started; its host has pid {process.pid}.")
 
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+    def _start_lost(self, claim: Claim) -> None:
+        """Start a host for a run that was handed to a spare which has ended. If that had it, the new one leaves."""
+        try:
+            self._start_cold(claim)
+        except OSError as error:
+            say(f"The host of run {claim[1]} could not be started: {error.strerror}.")

@@ -57,7 +57,7 @@ def register(database: Database, version: str, started_by: str) -> None:
     pid = os.getpid()
     row = (pid, processes.token(pid), SYSTEM_CLOCK.now_microseconds(), version, started_by)
     database.write(
-        lambda connection: connection.execute("INSERT OR REPLACE INTO engine VALUES (1, ?, ?, ?, ?, ?)", row)
+        lambda connection: connection.execute("INSERT OR REPLACE INTO engine VALUES (1, ?, ?, ?, ?, ?, 0)", row)
     )
 
 
@@ -65,6 +65,14 @@ def unregister(database: Database) -> None:
     """Note that there is no engine any more."""
     pid = os.getpid()
     database.write(lambda connection: connection.execute("DELETE FROM engine WHERE pid = ?", (pid,)))
+
+
+def note_spares(database: Database, ready: int) -> None:
+    """Note how many spares this process, the home's engine, has ready."""
+    pid = os.getpid()
+    database.write(
+        lambda connection: connection.execute("UPDATE engine SET spares_ready = ? WHERE pid = ?", (ready, pid))
+    )
 
 
 def status(database: Database) -> EngineStatus:
@@ -76,8 +84,11 @@ def status(database: Database) -> EngineStatus:
     row = _row(connection)
     if row is None or not processes.is_alive(row[0], row[1]):
         return EngineStatus(running=False, folders=folders)
-    pid, _, started_at, version = row
-    return EngineStatus(running=True, pid=pid, folders=folders, started_at=to_datetime(started_at), version=version)
+    pid, _, started_at, version, spares_ready = row
+    return EngineStatus(
+        running=True, pid=pid, folders=folders, started_at=to_datetime(started_at), version=version,
+        spares_ready=spares_ready,
+    )  # fmt: skip
 
 
 def ensure(database: Database, interpreter: str, started_by: str, sleep: Callable[[float], None]) -> EngineStatus:
@@ -114,8 +125,10 @@ def stop(database: Database, sleep: Callable[[float], None]) -> bool:
     raise RefusedError(f"The engine (pid {pid}) did not stop within {STOP_PATIENCE_SECONDS:.0f} s.")
 
 
-def _row(connection: Connection) -> tuple[int, str, int, str] | None:
-    return connection.execute("SELECT pid, pid_token, started_at, version FROM engine WHERE id = 1").fetchone()
+def _row(connection: Connection) -> tuple[int, str, int, str, int] | None:
+    return connection.execute(
+        "SELECT pid, pid_token, started_at, version, spares_ready FROM engine WHERE id = 1"
+    ).fetchone()
 
 
 def _spawn(home: Home, interpreter: str, started_by: str) -> subprocess.Popen[bytes]:

@@ -116,7 +116,8 @@ def create_catalogue(db: sqlite_utils.Database) -> None:
             PRIMARY KEY(folder, file, function)) STRICT, WITHOUT ROWID""",
         """CREATE TABLE engine(
             id INTEGER PRIMARY KEY CHECK (id = 1), pid INTEGER NOT NULL, pid_token TEXT NOT NULL,
-            started_at INTEGER NOT NULL, version TEXT NOT NULL, started_by TEXT NOT NULL) STRICT""",
+            started_at INTEGER NOT NULL, version TEXT NOT NULL, started_by TEXT NOT NULL,
+            spares_ready INTEGER NOT NULL DEFAULT 0) STRICT""",
     ):
         db.execute(statement)
 

@@ -30,8 +30,11 @@ class Settings:
     """Time from the polite signal of a cancel to the hard one."""
     engine_idle_seconds: float = 60.0
     """How long an engine that a front end started stays when nobody needs it."""
+    spares: int = 1
+    """How many pairs of run host and flow process wait for a run, of each Python in use; 0 for none."""
 
 
+SPARES_MAX: Final = 16
 _KINDS: Final = {"int": int, "float": float, "str": str}
 
 
@@ -96,3 +99,5 @@ def _check(name: str, value: object, where: str) -> None:
         raise UsageError(f"{where}: {name} may not be {value}.")
     if isinstance(value, int | float) and value < (1 if name == "task_runner_max_workers" else 0):
         raise UsageError(f"{where}: {name} may not be {value}.")
+    if name == "spares" and isinstance(value, int) and value > SPARES_MAX:
+        raise UsageError(f"{where}: spares may be {SPARES_MAX} at most, not {value}.")

@@ -1,0 +1,161 @@
+"""`.map()`: what it maps over, what stays constant, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flowdeck import flow, task, tasks, unmapped
+from flowdeck.deck import TaskRun
+from tests.execution.dialects import Dialect
+
+Calls = Callable[[], list[TaskRun]]
+
+
+class BrokenError(Exception):
+    """What a user raises."""
+
+
+@task
+def double(number: int) -> int:
+    return 2 * number
+
+
+@task
+def breaks(_: Any = None) -> None:
+    raise BrokenError("no")
+
+
+@task
+def show(value: Any, **more: Any) -> Any:
+    return (value, more) if more else value
+
+
+def test_map_over_everything_that_has_items(calls: Calls) -> None:
+    """Ranges, tuples, sets, generators, dictionaries' views, lists of futures and futures of lists."""
+
+    @flow
+    def main() -> list[Any]:
+        numbers = show.submit([1, 2])
+        return [
+            double.map(range(3)).result(),
+            double.map((1, 2)).result(),
+            sorted(double.map({3}).result()),
+            double.map(number for number in [4, 5]).result(),
+            double.map({"a": 6}.values()).result(),
+            double.map([double.submit(1), 7]).result(),
+            double.map(numbers).result(),
+            double.map([]).result(),
+        ]
+
+    assert main() == [[0, 2, 4], [2, 4], [6], [8, 10], [12], [4, 14], [2, 4], []]
+    assert {call.state_name for call in calls()} == {"Completed"}
+
+
+def test_constants_of_a_map() -> None:
+    """What is unmapped, and what is no collection of items: texts, bytes, mappings, numbers, None."""
+
+    @flow
+    def main() -> list[Any]:
+        return [
+            show.map([1, 2], text="ab", raw=b"xy", table={"k": 1}, number=7, nothing=None).result(),
+            show.map([1, 2], pair=unmapped([8, 9]), one=unmapped([3])).result(),
+            show.map(unmapped([1, 2]), x=[0]).result(),
+        ]
+
+    constant, unmapped_pair, first = main()
+    more = {"text": "ab", "raw": b"xy", "table": {"k": 1}, "number": 7, "nothing": None}
+    assert constant == [(1, more), (2, more)]
+    assert unmapped_pair == [(1, {"pair": [8, 9], "one": [3]}), (2, {"pair": [8, 9], "one": [3]})]
+    assert first == [([1, 2], {"x": 0})]
+
+
+def test_map_in_both_dialects(dialect: Dialect, calls: Calls) -> None:
+    """Its calls are one group, numbered from 1 in the run; each has its index."""
+
+    @dialect.task()
+    async def item(number: int, factor: int) -> int:
+        return number * factor
+
+    @dialect.flow()
+    async def main() -> list[int]:
+        first = item.map([1, 2, 3], 10)
+        second = item.map(first, factor=[1, 2, 3])
+        second.wait()
+        return second.result()
+
+    assert dialect.run(main) == [10, 40, 90]
+    assert [(call.group, call.index) for call in calls()] == [(1, 0), (1, 1), (1, 2), (2, 3), (2, 4), (2, 5)]
+
+
+def test_large_map_is_made_in_parts(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In several transactions, in order all the same."""
+    monkeypatch.setattr(tasks, "_MAP_CHUNK", 7)
+
+    @flow
+    def main() -> list[int]:
+        return double.map(range(30)).result()
+
+    assert main() == [2 * number for number in range(30)]
+    assert [call.index for call in calls()] == list(range(30))
+    assert {call.group for call in calls()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: double.map(5), "double.map() was given nothing to map over. Give at least one list"),
+        (lambda: double.map("text"), "double.map() was given nothing to map over"),
+        (double.map, "double.map() was given nothing to map over"),
+        (
+            lambda: show.map([1, 2], x=(1,), y=[1, 2]),
+            "show.map() was given iterables of different lengths: argument 1 has 2, x has 1, y has 2.",
+        ),
+        (lambda: show.map([], x=[1]), "different lengths: argument 1 has 0, x has 1."),
+    ],
+)
+def test_map_that_cannot_be(call: Callable[[], Any], sentence: str, calls: Calls) -> None:
+    """One sentence, and no call is made."""
+
+    @flow
+    def main() -> None:
+        with pytest.raises(Exception) as caught:
+            call()
+        assert sentence in str(caught.value)
+
+    main()
+    assert calls() == []
+
+
+def test_map_over_a_future_that_failed() -> None:
+    """There is nothing to map over: the failure is raised where `map` is called."""
+
+    @flow
+    def main() -> None:
+        with pytest.raises(BrokenError):
+            double.map(breaks.submit())
+
+    main()
+
+
+def test_failed_item_raises_and_the_others_are_done(calls: Calls) -> None:
+    """The first failure in order; `raise_on_failure=False` gives exceptions in their places."""
+
+    @task
+    def halve(number: int) -> int:
+        if number % 2:
+            raise BrokenError(str(number))
+        return number // 2
+
+    @flow
+    def main() -> None:
+        futures = halve.map(range(4))
+        with pytest.raises(BrokenError, match="1"):
+            futures.result()
+        mixed = futures.result(raise_on_failure=False)
+        assert [str(one) for one in mixed] == ["0", "1", "1", "3"]
+
+    main()
+    assert [call.state_name for call in calls()] == ["Completed", "Failed", "Completed", "Failed"]
