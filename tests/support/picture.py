@@ -1,6 +1,6 @@
 """Make the README's picture: real runs of the sample flows, the real screen, as SVG.
 
-    python -m tests.support.picture app/screen.svg
+python -m tests.support.picture app/screen.svg
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Widgets, one file each: they draw what they are given, and know neither Deck nor actions."""

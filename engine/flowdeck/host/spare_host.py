@@ -48,13 +48,13 @@ class SpareHost:
             if 0 in ready:  # first: what was handed over is the engine's last word
                 line = os.read(0, 64)
                 return _claim_in(line) if line else None
+            if self._spare.spawned.control in ready:
+                self._note_ready()
             if self._signals.descriptor in ready:
                 self._signals.drain()
                 if self._signals.take_end():
                     return None
                 self._check_flow_process()
-            if self._spare.spawned.control in ready:
-                self._note_ready()
 
     def _poll(self) -> set[int]:
         poll = select.poll()

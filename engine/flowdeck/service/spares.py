@@ -108,9 +108,9 @@ class SpareKeeper:
     # -- giving out ----------------------------------------------------------------------------------------------
 
     def take(self, key: int, incarnation: int, request: RunRequest | None) -> subprocess.Popen[bytes] | None:
-        """Hand a claimed run to a spare that suits it, and return its run host; None when there is none. For any thread.
+        """Hand a claimed run to a spare that suits it, and return its run host; None when there is none.
 
-        That the host took the run is told by the run's row, or else by its exit code, which is not 0.
+        For any thread. That the host took the run is told by the run's row, or else by its exit code, which is not 0.
         """
         interpreter = self._own.interpreter if request is None else request.interpreter or self._own.interpreter
         spare_key = SpareKey(interpreter, __version__)

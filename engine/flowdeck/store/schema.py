@@ -63,6 +63,8 @@ def create_flow_runs(db: sqlite_utils.Database) -> None:
     flow_run.create_index(["flow_name", "key"])
     for statement in (
         f"CREATE INDEX flow_run_live ON flow_run(state_type, scheduled_at) WHERE state_type IN {LIVE_TYPES}",
+        """CREATE INDEX flow_run_failed ON flow_run(ended_at)
+            WHERE state_type IN ('FAILED', 'CRASHED') AND parent_key IS NULL""",
         "CREATE INDEX flow_run_children ON flow_run(parent_key) WHERE parent_key IS NOT NULL",
         "CREATE UNIQUE INDEX flow_run_dedup ON flow_run(dedup_key) WHERE dedup_key IS NOT NULL",
         "CREATE INDEX flow_run_source ON flow_run(source_file, function, key) WHERE parent_key IS NULL",
