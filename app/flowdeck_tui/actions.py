@@ -44,7 +44,7 @@ class Action:
         help: one sentence.
         contexts: where it acts.
         cli: the command that does the same, with `{fields}`; None when there is none.
-        pinned: keeps its place at the end of a footer that is too short for all.
+        pinned: keeps its place in a footer that is too short for all, after the others.
         priority: acts even while a text field has the focus.
     """
 
@@ -157,13 +157,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("form.submit", ("enter",), "Run", "Start the flow with these values.", (_C.FORM,)),
     Action("form.next", ("tab", "down"), "Next field", "To the next field.", (_C.FORM,)),
     Action("form.previous", ("shift+tab", "up"), "Field before", "To the field before.", (_C.FORM,)),
-    Action("form.leave", ("escape",), "Leave", "Close the form, start nothing.", (_C.FORM,)),
+    Action("form.leave", ("escape",), "Leave", "Close the form, start nothing.", (_C.FORM,), pinned=True),
     Action("menu.choose", ("enter",), "Do it", "Do what the row says.", (_C.MENU,)),
     Action("menu.down", ("down",), "Down", "One row down.", (_C.MENU,)),
     Action("menu.up", ("up",), "Up", "One row up.", (_C.MENU,)),
     Action("menu.page-down", ("pagedown",), "Page down", "One page down.", (_C.MENU,)),
     Action("menu.page-up", ("pageup",), "Page up", "One page up.", (_C.MENU,)),
-    Action("menu.leave", ("escape",), "Leave", "Close the list.", (_C.MENU,)),
+    Action("menu.leave", ("escape",), "Leave", "Close the list.", (_C.MENU,), pinned=True),
     Action("prompt.accept", ("enter",), "Keep", "Keep the text and go back.", (_C.PROMPT,)),
     Action("prompt.leave", ("escape",), "Leave", "Drop the text and go back.", (_C.PROMPT,)),
     Action("confirm.yes", ("y",), "Yes", "Do it.", (_C.CONFIRM,)),
@@ -305,11 +305,12 @@ def listed(chain: Sequence[Context]) -> list[Action]:
 
 
 def footer(chain: Sequence[Context], most: int) -> list[Action]:
-    """Choose at most `most` actions for the footer: those nearest to the focus, the pinned ones last."""
-    actions = listed(chain)
+    """Choose at most `most` actions for the footer: those nearest to the focus, then the pinned ones, then moves."""
+    actions = reachable(chain)
     pinned = [action for action in actions if action.pinned]
-    rest = [action for action in actions if not action.pinned]
-    return [*rest[: max(0, most - len(pinned))], *pinned]
+    moving = [action for action in actions if is_moving(action)]
+    rest = [action for action in actions if action not in pinned and action not in moving]
+    return [*rest[: max(0, most - len(pinned))], *pinned, *moving][:most]
 
 
 def elsewhere(key: str) -> Action | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flowdeck.rules.states import TERMINAL, StateType
 from flowdeck.rules.terminal_text import inert_line
@@ -110,6 +112,10 @@ _TONES: Final[Mapping[StateType, Tone]] = {
 _WORDS: Final = {"AwaitingRetry": "AwaitRetry"}
 """State names that are too wide for a column."""
 
+_LONG_VALUE: Final = 300
+"""Characters of a parameter's value after which nobody reads on in one line."""
+_PLACE_AT_END: Final = re.compile(r" \((?P<file>[^()]+), line (?P<line>\d+)\)$")
+
 ROOM_FOR_TWO: Final = 17
 """Lines of a pane from which on a list shares it with what it is the list of."""
 
@@ -207,9 +213,29 @@ def error_place(error: RunError) -> str:
 def error_text(error: RunError) -> str:
     """Write an error in one line: type, first line of its message, place."""
     message = inert_line(error.message.strip().split("\n", 1)[0]) if error.message else ""
-    head = f"{inert_line(error.type)}: {message}" if message else inert_line(error.type)
     place = error_place(error)
+    if place:
+        message = _without_place(message, place)
+    head = f"{inert_line(error.type)}: {message}" if message else inert_line(error.type)
     return f"{head}  ({place})" if place else head
+
+
+def _without_place(message: str, place: str) -> str:
+    """Leave out where a message ends with its place, as that of a syntax error does: `(etl.py, line 3)`."""
+    found = _PLACE_AT_END.search(message)
+    is_same = found is not None and f"{found['file'].rsplit('/', 1)[-1]}:{found['line']}" == place
+    return message[: found.start()] if found is not None and is_same else message
+
+
+def parameters_text(parameters: Mapping[str, Any]) -> str:
+    """Write a run's parameters in one line: `days=3  path=in.csv`; empty when there are none."""
+    return "  ".join(f"{inert_line(name)}={_value_text(value)}" for name, value in parameters.items())
+
+
+def _value_text(value: Any) -> str:
+    is_plain = isinstance(value, str) and value and not any(char.isspace() for char in value[:_LONG_VALUE])
+    text = value if is_plain else json.dumps(value, ensure_ascii=False)
+    return inert_line(text[:_LONG_VALUE])
 
 
 def run_message(run: FlowRun) -> str:

@@ -142,6 +142,33 @@ def test_flow_that_ends_does_not_wait_for_a_retry(
     assert call.error.message == "no answer"
 
 
+def test_interrupted_wait_closes_the_call(
+    dialect: Dialect, deck: Deck, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the flow goes on: the row does not wait for ever."""
+
+    async def interrupt(_driver: Any, _seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    for driver in ("SyncDriver", "AsyncDriver"):
+        monkeypatch.setattr(f"flowdeck.execution.drivers.{driver}.sleep", interrupt)
+
+    @dialect.task(retries=1, retry_delay_seconds=60)
+    async def load() -> None:
+        raise ConnectionError("no answer")
+
+    @dialect.flow()
+    async def main() -> str:
+        with pytest.raises(KeyboardInterrupt):
+            await dialect.call(load)
+        return calls()[0].state_name
+
+    assert dialect.run(main) == "Cancelled"
+    assert deck.flow_runs()[0].state_name == "Completed"
+    assert calls()[0].state_message == "Interrupted at the keyboard."
+    assert calls()[0].error is not None
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_no_retry_of_what_is_no_failure(error: type[BaseException], calls: Calls) -> None:
     """An interrupt ends the call at once."""

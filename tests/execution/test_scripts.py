@@ -229,6 +229,8 @@ def test_ctrl_c_while_submitted_calls_run(scripts: Scripts, deck: Deck) -> None:
     for line in script.process.stderr:
         if "Waiting for submitted task calls that have begun (1 are not over)" in line:
             break
+    else:
+        pytest.fail("it did not say what it waits for")
     script.process.send_signal(signal.SIGINT)
     assert script.end().code == -signal.SIGINT
     run = deck.flow_runs()[0]
@@ -252,6 +254,8 @@ def test_ctrl_c_while_a_task_waits_for_its_retry(scripts: Scripts, deck: Deck) -
     for line in script.process.stderr:
         if "The next one in 60 s" in line:
             break
+    else:
+        pytest.fail("it did not say that it waits")
     while not any(call.state_name == "AwaitingRetry" for call in deck.task_runs(deck.flow_runs()[0].key)):
         pass
     script.process.send_signal(signal.SIGINT)

@@ -228,6 +228,24 @@ def test_places_that_are_taken_back_lose_no_job() -> None:
     pool.close()
 
 
+def test_surplus_worker_that_is_woken_hands_the_job_on() -> None:
+    """More idle workers than places: the one that goes sees to it that another does the job."""
+    pool = ThreadPool(1, "test")
+    meeting = threading.Barrier(3, timeout=PATIENCE_SECONDS)
+    pool.lend()
+    pool.lend()
+    for _ in range(3):
+        pool.put(lambda: meeting.wait() and None)
+    while pool._idle < 3:
+        pass
+    pool.take_back()
+    pool.take_back()
+    done = threading.Event()
+    pool.put(done.set)
+    assert done.wait(5)
+    pool.close()
+
+
 def test_system_that_gives_no_thread(monkeypatch: pytest.MonkeyPatch, pool: ThreadPool) -> None:
     """The first one that cannot be had is told to the caller, and the job not kept; later ones are done without."""
 

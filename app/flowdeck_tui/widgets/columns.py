@@ -104,6 +104,23 @@ def cut(text: str, width: int, ellipsis: str, where: Literal["end", "middle"] = 
     return _head(text, width - 1 - tail_width) + ellipsis + _head(text[::-1], tail_width)[::-1]
 
 
+def wrapped(text: str, width: int, most: int, ellipsis: str) -> list[str]:
+    """Break text between words into at most `most` lines of `width` cells; what does not fit is cut off the last."""
+    lines: list[str] = []
+    rest = text.strip()
+    while rest and width > 0:
+        if len(lines) == most - 1 or cell_len(rest) <= width:
+            lines.append(cut(rest, width, ellipsis))
+            break
+        head = _head(rest, width)
+        end = len(head) if rest[len(head)].isspace() else head.rfind(" ")
+        if end < len(head) // 2:
+            end = max(1, len(head))  # a word as long as that is broken rather than leaving half a line empty
+        lines.append(rest[:end].rstrip())
+        rest = rest[end:].lstrip()
+    return lines
+
+
 def _head(text: str, width: int) -> str:
     if text.isascii():
         return text[:width]

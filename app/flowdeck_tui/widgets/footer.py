@@ -20,7 +20,7 @@ def footer_spans(chain: Sequence[Context], width: int) -> Spans:
     most = KEYS_WHEN_NARROW if width < NARROW_COLUMNS else KEYS_WHEN_WIDE
     while most:
         spans = _spans(actions.footer(chain, most))
-        if width_of(spans) <= width:
+        if width_of(spans) - 1 <= width:  # the last cell is a blank
             return spans
         most -= 1
     return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +13,7 @@ from flowdeck_tui.widgets.bar import Bar, Spans, width_of
 NAME: Final = " flowdeck "
 _COUNTED: Final = (StateType.RUNNING, StateType.FAILED, StateType.SCHEDULED)
 _TONES: Final = {StateType.RUNNING: Tone.ACTIVE, StateType.FAILED: Tone.BAD, StateType.SCHEDULED: Tone.MUTED}
-_LONG: Final = (" running", " failed in 24 h", " scheduled", " import errors")
+_LONG: Final = (" running", " failed in 24 h", " scheduled", " import error")
 _SHORT: Final = (" run", " fail", " sched", " import")
 _BARE: Final = ("", "", "", "")
 
@@ -40,19 +40,32 @@ class HeaderFacts:
 
 
 def header_spans(facts: HeaderFacts, width: int, glyphs: Glyphs) -> tuple[Spans, Spans]:
-    """Write the header: in full words where they fit, else shorter."""
+    """Write the header: in full words where they fit, else shorter; what has no room at all is left out whole."""
     left: list[tuple[str, Tone]] = [(NAME, Tone.STRONG)]
     for number, name in facts.panes:
         is_active = number == facts.active
         left.append((f"[{number} {name}]" if is_active else f" {number} {name} ", _pane_tone(is_active)))
     room = width - width_of(left) - 1
     engine = ((f" {facts.engine} ", Tone.MUTED if facts.is_engine_well else Tone.WARN),)
-    right: Spans = ()
     for words in (_LONG, _SHORT, _BARE):
         right = (*_counts(facts, glyphs, words), *engine)
         if width_of(right) <= room:
+            return tuple(left), right
+    # An engine that is missing is why nothing starts: it goes after the numbers, one that is well before them.
+    chips = _counts(facts, glyphs, _BARE)
+    right = _fitting((*chips, *engine) if facts.is_engine_well else (*engine, *chips), room)
+    return _fitting(left, width), right if facts.is_engine_well else (*right[1:], *right[:1])
+
+
+def _fitting(pieces: Iterable[tuple[str, Tone]], room: int) -> Spans:
+    """Keep the first pieces, whole, as many as there is room for."""
+    kept: list[tuple[str, Tone]] = []
+    for piece in pieces:
+        room -= width_of((piece,))
+        if room < 0:
             break
-    return tuple(left), right
+        kept.append(piece)
+    return tuple(kept)
 
 
 def _pane_tone(is_active: bool) -> Tone:
@@ -66,7 +79,8 @@ def _counts(facts: HeaderFacts, glyphs: Glyphs, words: tuple[str, ...]) -> Spans
         if (number := facts.counts.get(state_type, 0))
     ]
     if facts.broken_files:
-        spans.append((f"!{facts.broken_files}{words[-1]}", Tone.BAD))
+        plural = "s" if words is _LONG and facts.broken_files > 1 else ""
+        spans.append((f"!{facts.broken_files}{words[-1]}{plural}", Tone.BAD))
     gap = "  " if words is _LONG else " "
     return tuple((text + gap, tone) for text, tone in spans)
 

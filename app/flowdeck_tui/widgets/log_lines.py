@@ -121,6 +121,22 @@ class DrawnLine:
     """Whether text is left out at the right."""
 
 
+def shift_to_show(line: LogLine, layout: Layout, pattern: re.Pattern[str]) -> int:
+    """Return how far the text has to be scrolled for the first match of a line to be on the screen.
+
+    That is not at all where the start of the line holds it; else the match comes a third of the way from the left.
+    """
+    _, lead = _lead(line, layout)
+    room = max(1, layout.width - sum(cell_len(text) for text, _ in lead))
+    text = _body_text(line.text)
+    match = pattern.search(text)
+    if match is None:
+        return 0
+    first, stop = cell_len(text[: match.start()]), cell_len(text[: match.end()])
+    seen = room if cell_len(text) <= room else room - 1  # the last cell tells that there is more
+    return 0 if stop <= seen else max(0, first - max(0, min(room // 3, room - 1 - (stop - first))))
+
+
 def draw_line(
     line: LogLine, layout: Layout, palette: Palette, pattern: re.Pattern[str] | None, match: LogTone
 ) -> DrawnLine:
@@ -133,10 +149,10 @@ def draw_line(
         pattern: what is being searched, for its matches to stand out; None for nothing.
         match: tone of a match in this line.
     """
-    tone, lead = _head_lead(line, layout) if line.head else (LogTone.MUTED, _continuation_lead(layout))
+    tone, lead = _lead(line, layout)
     room = max(0, layout.width - sum(cell_len(text) for text, _ in lead))
     raw = line.text[: 2 * (layout.shift + room) + _UNSEEN_CHARACTERS]
-    text = _plain_width(inert(raw)).expandtabs(TAB_WIDTH)
+    text = _body_text(raw)
     body = Strip([Segment(piece, palette[kind]) for piece, kind in _marked(text, tone, pattern, match) if piece])
     is_cut = body.cell_length > layout.shift + room
     if is_cut and room:
@@ -165,6 +181,14 @@ def changed_cells(old: Strip, new: Strip, blank: Style | None = None) -> tuple[i
     if first is None:
         return None
     return first, next(x for x in range(width, first, -1) if before[x - 1] != now[x - 1])
+
+
+def _lead(line: LogLine, layout: Layout) -> tuple[LogTone, list[tuple[str, LogTone]]]:
+    return _head_lead(line, layout) if line.head else (LogTone.MUTED, _continuation_lead(layout))
+
+
+def _body_text(raw: str) -> str:
+    return _plain_width(inert(raw)).expandtabs(TAB_WIDTH)
 
 
 def _head_lead(line: LogLine, layout: Layout) -> tuple[LogTone, list[tuple[str, LogTone]]]:

@@ -18,9 +18,19 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
-from flowdeck_tui.widgets.log_lines import DrawnLine, Layout, LogTone, Palette, TimeMode, changed_cells, draw_line
+from flowdeck_tui.widgets.log_lines import (
+    DrawnLine,
+    Layout,
+    LogTone,
+    Palette,
+    TimeMode,
+    changed_cells,
+    draw_line,
+    shift_to_show,
+)
+from flowdeck_tui.widgets.log_marks import pill_text, with_place_marks
 from flowdeck_tui.widgets.log_search import LogSearch, Searchable
-from flowdeck_tui.widgets.log_window import LogWindow
+from flowdeck_tui.widgets.log_window import LogWindow, Place
 
 if TYPE_CHECKING:
     from flowdeck.deck import LogLine
@@ -118,7 +128,8 @@ class LogView(Widget, can_focus=True):
         self._empty_text = empty_text
         self._search: LogSearch | None = None
         self._search_timer: Timer | None = None
-        self._search_start: int | None = None  # where the search began that is being typed
+        self._typed_from: Place | None = None  # where the view was when the search began that is being typed
+        self._is_shifted_for_match = False
         self._palette: Palette = {}
         self._lines: dict[int, DrawnLine] = {}  # by number; those on the screen
         self._rows: list[Strip] = []  # what stands on the screen, or will when it is painted next
@@ -185,7 +196,7 @@ class LogView(Widget, can_focus=True):
     def scroll_lines(self, lines: int) -> None:
         """Move by lines, up when negative; up stops following, arriving at the end starts it again."""
         self._window.scroll(lines)
-        self._search_start = None
+        self._typed_from = None
         self._draw()
 
     def scroll_pages(self, pages: float) -> None:
@@ -197,19 +208,20 @@ class LogView(Widget, can_focus=True):
         """Move the text sideways, to the right as long as some line goes on there."""
         if columns > 0 and not any(line.is_cut for line in self._lines.values()):
             return
-        self._lay_out(replace(self._layout_of_lines, shift=max(0, self._layout_of_lines.shift + columns)))
+        self._is_shifted_for_match = False
+        self._shift_to(max(0, self._layout_of_lines.shift + columns))
         self._draw()
 
     def go_top(self) -> None:
         """Move to the first line."""
         self._window.go_top()
-        self._search_start = None
+        self._typed_from = None
         self._draw()
 
     def go_bottom(self) -> None:
         """Move to the last line and follow."""
         self._window.go_bottom()
-        self._search_start = None
+        self._typed_from = None
         self._draw()
 
     def toggle_follow(self) -> None:
@@ -227,12 +239,24 @@ class LogView(Widget, can_focus=True):
     def search(self, text: str) -> None:
         """Mark a text and go to its next place, from the top of the screen on; an empty text ends the search.
 
-        May be called with each letter that is typed: until the user moves, all begin at the same place.
+        May be called with each letter that is typed: until the user moves, all begin at the same place, and a text
+        that is nowhere leaves the view there.
         """
-        if self._search_start is None or not self._search:
-            self._search_start = self._window.top
-        self._search = None
-        self._begin_search(text, self._search_start)
+        if self._typed_from is None:
+            self._typed_from = self._window.place()
+        self._window.go_back_to(self._typed_from)
+        self._begin_search(text, self._typed_from[0])
+        self._lines.clear()
+        self._draw()
+
+    def keep_search(self) -> None:
+        """Take the search as it is: the next one begins where the view is then."""
+        self._typed_from = None
+
+    def end_search(self) -> None:
+        """Mark nothing any more and stay."""
+        self._typed_from = None
+        self._begin_search("", 0)
         self._lines.clear()
         self._draw()
 
@@ -251,7 +275,7 @@ class LogView(Widget, can_focus=True):
         self._go_on_searching()
 
     def _want_match(self, direction: int) -> None:
-        self._search_start = None
+        self._typed_from = None
         if self._search:
             self._search.want(direction)
             self._go_on_searching()
@@ -269,10 +293,21 @@ class LogView(Widget, can_focus=True):
         before = search.current
         if (line := search.arrive()) is not None:
             self._window.reveal(line)
+            self._shift_to_match(search, line)
             for changed in (before, line):
                 self._lines.pop(-1 if changed is None else changed, None)
         if not search.is_done and self._search_timer is None and self.is_mounted:
             self._search_timer = self.set_timer(SEARCH_REST_SECONDS, self._search_on)
+
+    def _shift_to_match(self, search: LogSearch, number: int) -> None:
+        """Scroll sideways when the match would not be seen, and back for one that needs it no longer."""
+        found = self._source.lines(number, number + 1) if self._source else []
+        if not found:
+            return
+        shift = shift_to_show(found[0], self._layout_of_lines, search.pattern)
+        if shift or self._is_shifted_for_match:
+            self._is_shifted_for_match = bool(shift)
+            self._shift_to(shift)
 
     def _search_on(self) -> None:
         self._search_timer = None
@@ -308,6 +343,10 @@ class LogView(Widget, can_focus=True):
         self._rows = []
         super().notify_style_update()
 
+    def _shift_to(self, columns: int) -> None:
+        if columns != self._layout_of_lines.shift:
+            self._lay_out(replace(self._layout_of_lines, shift=columns))
+
     def _lay_out(self, layout: Layout) -> None:
         self._layout_of_lines = layout
         self._lines.clear()
@@ -338,7 +377,7 @@ class LogView(Widget, can_focus=True):
         if not window.count and window.height:
             rows = [Strip([Segment(f" {self._empty_text}", self._palette[LogTone.MUTED])]).crop(0, width)]
         rows += [Strip.blank(0)] * (window.height - len(rows))
-        return rows if window.follows else self._with_place_marks(rows, width)
+        return rows if window.follows else with_place_marks(rows, window, width, self._palette, self.rich_style)
 
     def _read_lines(self) -> None:
         """Draw the lines on the screen that are not drawn yet; forget the others."""
@@ -358,27 +397,6 @@ class LogView(Widget, can_focus=True):
             match = LogTone.CURRENT_MATCH if is_current else LogTone.MATCH
             self._lines[number] = draw_line(line, layout, self._palette, pattern, match)
 
-    def _with_place_marks(self, rows: list[Strip], width: int) -> list[Strip]:
-        """Add the scroll bar and how many lines are below: only a view that stands still needs to say where."""
-        window, palette = self._window, self._palette
-        blank = self.rich_style
-        if window.below and rows:
-            pill = Segment(self._pill_text(), palette[LogTone.PILL])
-            room = max(0, width - len(pill.text) - 1)
-            rows[-1] = Strip([*rows[-1].adjust_cell_length(room, blank), pill])
-        if window.count > window.height:
-            first, stop = window.thumb
-            bar, thumb = Segment(" ", palette[LogTone.BAR]), Segment(" ", palette[LogTone.THUMB])
-            rows = [
-                Strip([*row.adjust_cell_length(width - 1, blank), thumb if first <= y < stop else bar])
-                for y, row in enumerate(rows)
-            ]
-        return rows
-
-    def _pill_text(self) -> str:
-        below = self._window.below
-        return f" +{below:,} line{'' if below == 1 else 's'} "
-
     # -- mouse ---------------------------------------------------------------------------------------------------
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
@@ -394,6 +412,6 @@ class LogView(Widget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Go to the end when the count of lines below is clicked."""
         is_pill_row = self._window.below > 0 and not self._window.follows and event.y == self.size.height - 1
-        if is_pill_row and event.x >= self.size.width - len(self._pill_text()) - 1:
+        if is_pill_row and event.x >= self.size.width - len(pill_text(self._window.below)) - 1:
             event.stop()
             self.go_bottom()

@@ -6,6 +6,10 @@ A paused view never moves by itself: its place is the number of a line, and line
 from __future__ import annotations
 
 
+Place = tuple[int, bool, bool]
+"""First line on the screen, whether the view follows, whether it was told not to."""
+
+
 class LogWindow:
     """The part of a log that is looked at.
 
@@ -91,6 +95,18 @@ class LogWindow:
             self.follows, self._is_held = False, True
         else:
             self.go_bottom()
+
+    def place(self) -> Place:
+        """Return where it is, to come back to."""
+        return self.top, self.follows, self._is_held
+
+    def go_back_to(self, place: Place) -> None:
+        """Be where it was: at the same line, or following."""
+        top, follows, is_held = place
+        if follows and not self.follows:
+            self.go_bottom()
+        elif not follows:
+            self.top, self.follows, self._is_held = min(top, self._last_top), False, is_held
 
     def reveal(self, line: int) -> None:
         """Bring a line on the screen, with some lines above it, and stay there."""

@@ -1,0 +1,46 @@
+"""What a log that stands still shows beside its lines: a scroll bar, and how many lines are below. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from flowdeck_tui.present import count_of
+from flowdeck_tui.widgets.log_lines import LogTone, Palette
+from flowdeck_tui.widgets.log_window import LogWindow
+
+
+def pill_text(below: int) -> str:
+    """Write how many lines are below."""
+    return f" +{count_of(below, 'line')} "
+
+
+def with_place_marks(
+    rows: Sequence[Strip], window: LogWindow, width: int, palette: Palette, blank: Style
+) -> list[Strip]:
+    """Add the scroll bar and how many lines are below.
+
+    Args:
+        rows: the lines on the screen.
+        window: where in the log they are.
+        width: cells of a row.
+        palette: style of each tone.
+        blank: style of cells with nothing in them.
+    """
+    marked = list(rows)
+    if window.below and marked:
+        pill = pill_text(window.below)
+        room = max(0, width - len(pill) - 2)
+        line = marked[-1].crop(0, room).adjust_cell_length(room + 1, blank)
+        marked[-1] = Strip([*line, Segment(pill, palette[LogTone.PILL])])
+    if window.count <= window.height:
+        return marked
+    first, stop = window.thumb
+    bar, thumb = Segment(" ", palette[LogTone.BAR]), Segment(" ", palette[LogTone.THUMB])
+    return [
+        Strip([*row.adjust_cell_length(width - 1, blank), thumb if first <= y < stop else bar])
+        for y, row in enumerate(marked)
+    ]
