@@ -13,7 +13,14 @@ import pytest
 from flowdeck import flow, task
 from flowdeck.deck import Deck, FlowEntry, FlowRun, RunQuery
 from flowdeck.rules.clock import Clock
-from flowdeck.rules.exceptions import AmbiguousError, NotFoundError, ParameterError, RefusedError, StoreError
+from flowdeck.rules.exceptions import (
+    AmbiguousError,
+    NotFoundError,
+    ParameterError,
+    RefusedError,
+    StoreError,
+    UsageError,
+)
 from flowdeck.rules.states import StateType
 from flowdeck.store import engines, flow_runs
 from flowdeck.store.catalogue import Catalogue, FlowDescription
@@ -135,6 +142,36 @@ def test_ambiguous_flow_lists_its_candidates(deck: Deck, entry: FlowEntry, folde
     with pytest.raises(AmbiguousError, match=r"etl\.py:load_day, .*other\.py:load_day"):
         deck.flow("load-day")
     assert deck.flow("other.py:load_day").file == "other.py"
+
+
+def test_file_and_function_mean_the_file_of_this_folder_first(
+    deck: Deck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two watched folders have the same file: FILE:FUNCTION is that of the folder in which the user stands."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        put_flow(deck, tmp_path / name, "etl.py", "load", "load")
+    monkeypatch.chdir(tmp_path / "b")
+    assert deck.flow("etl.py:load").folder == str(tmp_path / "b")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AmbiguousError):
+        deck.flow("etl.py:load")
+
+
+def test_flows_of_a_folder_that_is_gone_make_nothing_ambiguous(deck: Deck, tmp_path: Path) -> None:
+    """They stay listed, for a disk that comes back, but a name means what can be run."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        put_flow(deck, tmp_path / name, "etl.py", "load", "load")
+    (tmp_path / "a").rmdir()
+    assert deck.flow("load").folder == str(tmp_path / "b")
+    assert len(deck.flows()) == 2
+
+
+def test_run_name_has_a_length(deck: Deck, entry: FlowEntry) -> None:
+    """A name is for one column of a table."""
+    with pytest.raises(UsageError, match="1 to 200 characters, not 201"):
+        deck.create_flow_run(entry, {"day": 1}, name="n" * 201)
 
 
 def test_name_beats_function(deck: Deck, entry: FlowEntry, folder: Path) -> None:

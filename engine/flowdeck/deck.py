@@ -17,12 +17,12 @@ from typing import Any, Final
 
 from flowdeck.rules import parameters as parameter_rules
 from flowdeck.rules.clock import MICROSECONDS_PER_SECOND, SYSTEM_CLOCK, Clock, to_microseconds
-from flowdeck.rules.exceptions import AmbiguousError, NotFoundError, ParameterError, RefusedError
+from flowdeck.rules.exceptions import AmbiguousError, NotFoundError, ParameterError, RefusedError, UsageError
 from flowdeck.rules.ids import new_run_id
 from flowdeck.rules.run_names import new_run_name
-from flowdeck.rules.states import RETRYABLE, TERMINAL, State, StateType, named
+from flowdeck.rules.states import RETRYABLE, TERMINAL, StateType, named
 from flowdeck.store import engines, flow_run_queries, flow_runs, task_run_queries
-from flowdeck.store.catalogue import Catalogue
+from flowdeck.store.catalogue import Catalogue, named_by
 from flowdeck.store.database import Database
 from flowdeck.store.feed import ChangeFeed
 from flowdeck.store.home import locate
@@ -48,6 +48,7 @@ __all__ = [
 ]  # fmt: skip
 
 ALL_ROOTS: Final = RunQuery(roots_only=True)
+NAME_LENGTH: Final = 200
 FAILED_WINDOW_SECONDS: Final = 24 * 3600
 """How far back `active_counts` counts failures."""
 
@@ -170,17 +171,14 @@ class Deck:
             NotFoundError: there is none.
             AmbiguousError: there are several; the sentence lists them.
         """
-        entries = [entry for entry in self.flows() if entry.function is not None]
-        for matches in (
-            [entry for entry in entries if entry.name == reference],
-            [entry for entry in entries if entry.function == reference],
-            [entry for entry in entries if _names_entrypoint(entry, reference)],
-        ):
-            if len(matches) == 1:
-                return matches[0]
-            if matches:
-                candidates = ", ".join(f"{entry.folder}/{entry.entrypoint}" for entry in matches)
-                raise AmbiguousError(f"'{reference}' stands for several flows: {candidates}. Give FILE:FUNCTION.")
+        # A folder that is gone (a disk that may come back) keeps its flows, but they stand in nobody's way.
+        entries = [entry for entry in self.flows() if entry.function is not None and os.path.isdir(entry.folder)]
+        matches = named_by(reference, entries)
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            candidates = ", ".join(f"{entry.folder}/{entry.entrypoint}" for entry in matches)
+            raise AmbiguousError(f"'{reference}' stands for several flows: {candidates}. Give one of these.")
         raise NotFoundError(f"There is no flow '{reference}'. `flowdeck flow ls` lists the flows of watched folders.")
 
     # -- commands ------------------------------------------------------------------------------------------------
@@ -213,6 +211,8 @@ class Deck:
         """
         if flow.function is None or flow.parameter_schema is None:
             raise RefusedError(f"{flow.file} could not be imported, so it has no flow to run. Mend the file first.")
+        if name is not None and not 0 < len(name) <= NAME_LENGTH:
+            raise UsageError(f"A run's name has 1 to {NAME_LENGTH} characters, not {len(name)}.")
         problems = parameter_rules.validate(flow.parameter_schema, parameters)
         if problems:
             raise ParameterError(f"Flow '{flow.name}': " + " ".join(problems.values()))
@@ -385,15 +385,3 @@ class Deck:
                 f"Run '{run.name}' cannot be retried from its record: parameter '{unstored[0]}' was a value that JSON "
                 "cannot hold. Run its script again."
             )
-
-
-def _names_entrypoint(entry: FlowEntry, reference: str) -> bool:
-    file, separator, function = reference.rpartition(":")
-    if not separator or function != entry.function:
-        return False
-    return file == entry.file or os.path.realpath(file) == os.path.join(entry.folder, entry.file)
-
-
-def state_of(run: FlowRun) -> State:
-    """Return a run's current state as the value that authors see."""
-    return State(run.state_type, run.state_name, run.state_message)

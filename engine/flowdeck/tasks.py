@@ -18,6 +18,7 @@ from flowdeck.execution.failures import state_of_error
 from flowdeck.execution.futures import TaskFuture, TaskFutureList, value_of
 from flowdeck.execution.mapping import Unmapped, items_of
 from flowdeck.execution.run_logs import capture_prints
+from flowdeck.execution.tagging import tag_set
 from flowdeck.execution.task_engine import TaskCall, make_call, run_task
 from flowdeck.rules.call_keys import task_key
 from flowdeck.rules.clock import SYSTEM_CLOCK
@@ -285,7 +286,7 @@ def task(
         name=own_name,
         key=task_key(function),
         description=description or first_paragraph(function.__doc__),
-        tags=frozenset(tags or ()),
+        tags=tag_set(tags, f"task '{own_name}'"),
         retry=retry_policy(retries, retry_delay_seconds, owner=f"task '{own_name}'"),
         log_prints=log_prints,
     )

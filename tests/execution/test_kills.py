@@ -92,6 +92,26 @@ def test_kill_at_any_moment_leaves_a_sound_store(scripts: Scripts, deck: Deck) -
     assert deck._reader().execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+def test_scripts_at_once(scripts: Scripts, deck: Deck) -> None:
+    """They share one home, and none of them loses or waits for long."""
+    body = """
+        @task
+        def step(number):
+            return number
+        @flow
+        def main():
+            for number in range(100):
+                step(number)
+            return sum(step.map(range(100)).result())
+        assert main() == 4950
+    """
+    started = [scripts.start(body, name=f"script_{number}.py") for number in range(3)]
+    assert [(script.end().code) for script in started] == [0, 0, 0]
+    for run in deck.flow_runs():
+        assert (run.state_name, run.task_counts.completed) == ("Completed", 200)
+        assert sorted(call.index for call in deck.task_runs(run.key)) == list(range(200))
+
+
 def test_suspended_script_hinders_nobody(scripts: Scripts, deck: Deck) -> None:
     """Ctrl-Z in the author's code: no lock is held there."""
     script = scripts.start("""

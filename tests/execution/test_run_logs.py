@@ -7,6 +7,7 @@ import io
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from flowdeck.rules.exceptions import MissingContextError
 from flowdeck.store import log_writer
 from flowdeck.store.database import Busy, Database
 from tests.execution.dialects import Dialect
+from tests.support.scripts import Scripts
 
 LogOf = Callable[..., list[str]]
 
@@ -73,7 +75,7 @@ def test_level_of_loggers_is_a_setting(records: Callable[[], list[LogRecord]], m
     assert [record.message for record in records()] == ["at 20"]
 
 
-def test_debug_level(scripts: Any, deck: Deck, log_of: LogOf) -> None:
+def test_debug_level(scripts: Scripts, deck: Deck, log_of: LogOf) -> None:
     """FLOWDECK_LOGGING_LEVEL=DEBUG keeps them."""
     body = """
         @flow
@@ -287,6 +289,22 @@ def test_counts_come_with_the_next_fact(last_run: Callable[[], FlowRun]) -> None
     main()
 
 
+def test_counts_come_by_themselves(last_run: Callable[[], FlowRun], monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a burst of warnings is followed by nothing for long."""
+    monkeypatch.setattr("flowdeck.execution.recorder.COUNTS_INTERVAL_SECONDS", 0.02)
+
+    @flow
+    def main() -> None:
+        for _ in range(3):
+            get_run_logger().warning("careful")
+        deadline = time.monotonic() + 10
+        while last_run().warning_count < 3 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert last_run().warning_count == 3
+
+    main()
+
+
 def test_logging_never_fails_for_the_store(last_run: Callable[[], FlowRun], monkeypatch: pytest.MonkeyPatch) -> None:
     """When the counts cannot be brought to the store now they come later; the author's code does not notice."""
     monkeypatch.setattr("flowdeck.execution.recorder.COUNTS_INTERVAL_SECONDS", 0)
@@ -321,3 +339,43 @@ def test_full_log_does_not_end_the_run(last_run: Callable[[], FlowRun], monkeypa
 
     assert main() == 1
     assert last_run().state_name == "Completed"
+
+
+# -- what else a script does with print and logging --------------------------------------------------------------------
+
+
+def test_logging_that_the_author_configures(scripts: Scripts, log_of: LogOf) -> None:
+    """`dictConfig` switches off every logger that it does not know; the run's goes on."""
+    ended = scripts.run("""
+        import logging, logging.config
+        @flow
+        def main():
+            logging.config.dictConfig({"version": 1})
+            get_run_logger().info("still there")
+            logging.shutdown()
+            get_run_logger().info("still there")
+        main()
+    """)
+    assert ended.code == 0, ended.err
+    assert log_of("logger") == ["still there", "still there"]
+
+
+def test_print_that_the_author_has_replaced(scripts: Scripts, log_of: LogOf) -> None:
+    """Before a flow: hers is used wherever nothing is captured. After it: hers stays, and may call what it found."""
+    ended = scripts.run("""
+        import builtins
+        plain = builtins.print
+        builtins.print = lambda *values, **options: plain("mine:", *values, **options)
+        @flow(log_prints=True)
+        def main():
+            print("logged")
+        main()
+        print("printed")
+        found = builtins.print
+        builtins.print = lambda *values, **options: found("twice", *values, **options)
+        main()
+        print("printed")
+    """)
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines() == ["mine: printed", "mine: twice printed"]
+    assert log_of("print") == ["twice logged"]

@@ -142,6 +142,26 @@ def test_futures_as_parameters_of_a_subflow(dialect: Dialect, deck: Deck) -> Non
     assert child.parameters == {"number": 2, "more": [4]}
 
 
+def test_method_is_a_flow_of_its_object(dialect: Dialect, deck: Deck) -> None:
+    """By itself and below another."""
+
+    class Report:
+        def __init__(self, factor: int) -> None:
+            self.factor = factor
+
+        @dialect.flow()
+        async def build(self, number: int) -> int:
+            return self.factor * number
+
+    @dialect.flow()
+    async def outer() -> int:
+        return await dialect.call(Report(10).build, number="4")
+
+    assert dialect.run(Report(2).build, 3) == 6
+    assert deck.flow_runs()[0].parameters == {"self": "<Report>", "number": 3}
+    assert dialect.run(outer) == 40
+
+
 def test_concurrent_subflows() -> None:
     """Each has its own calls, also when they take turns in one loop."""
     seen: list[str] = []

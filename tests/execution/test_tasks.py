@@ -301,6 +301,9 @@ def test_thread_of_the_author_belongs_to_no_flow() -> None:
         (lambda: task(retry_delay_seconds="soon")(abs), "retry_delay_seconds of task 'abs' must be a number"),
         (lambda: task(lambda wait_for: None), "task 'lambda' has a parameter 'wait_for', which is flowdeck's own"),
         (lambda: task(lambda *, return_state: None), "has a parameter 'return_state'"),
+        (lambda: task(tags="io")(abs), "task 'abs' takes a list of texts as tags, not 'io'."),
+        (lambda: task(tags=["io", 3])(abs), "task 'abs' takes a list of texts as tags, not 3."),
+        (lambda: tags("a", 3).__enter__(), "tags() takes a list of texts as tags, not 3."),  # type: ignore[arg-type]
         (lambda: task(rows), "task 'rows' is a generator: its body would only run after the call"),
         (lambda: flow(rows), "flow 'rows' is a generator"),
         (lambda: flow(abs), "flow 'abs' is not a function that is written in Python"),

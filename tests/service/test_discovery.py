@@ -16,6 +16,7 @@ import pytest_asyncio
 from flowdeck.deck import FlowEntry
 from flowdeck.service.describing import TIME_LIMIT_SECONDS, Describer, Description
 from flowdeck.service.discovery import Discovery
+from flowdeck.store import processes
 from flowdeck.store.catalogue import Catalogue
 from flowdeck.store.database import Database
 from flowdeck.store.feed import ChangeFeed
@@ -331,3 +332,28 @@ async def test_at_most_two_files_are_imported_at_once(watched: Watched, tmp_path
     async with watched.served():
         entries = await watched.until(lambda found: len(found) == 5)
     assert {entry.status for entry in entries} == {"ok"}, [entry.error for entry in entries]
+
+
+async def test_a_name_that_is_no_text_stops_nothing(watched: Watched) -> None:
+    """Files whose names are not UTF-8 are passed over, those there at the start and those that come."""
+    watched.save(os.fsdecode(b"old\xff.py"), ONE_FLOW)
+    async with watched.served():
+        watched.save("etl.py", ONE_FLOW)
+        await watched.until(lambda found: functions(found) == ["first"])
+        watched.save(os.fsdecode(b"new\xff.txt"), "")
+        watched.save("etl.py", ONE_FLOW.replace("first", "second"))
+        await watched.until(lambda found: functions(found) == ["second"])
+
+
+async def test_what_an_import_starts_does_not_outlive_the_look(watched: Watched) -> None:
+    """Also a process that was moved to a session of its own is ended."""
+    pid_file = watched.folder / "pid.txt"
+    start = f"""
+        import subprocess
+        child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        open({str(pid_file)!r}, "w").write(str(child.pid))
+        """
+    watched.save("etl.py", textwrap.dedent(start) + textwrap.dedent(ONE_FLOW))
+    async with watched.served():
+        await watched.until(lambda found: functions(found) == ["first"])
+    assert processes.token(int(pid_file.read_text())) is None

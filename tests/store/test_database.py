@@ -255,6 +255,23 @@ def test_full_durability_syncs_each_commit(home: Home) -> None:
     opened.close()
 
 
+def test_old_sqlite_is_checkpointed_by_hand(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one that has the WAL-reset bug nothing checkpoints by itself, and the log stays bounded all the same."""
+    monkeypatch.setattr(sqlite, "WAL_RESET_FIXED", False)
+    monkeypatch.setattr(database_module, "COMMITS_PER_CHECKPOINT", 20)
+    opened = Database(home)
+    assert opened._writer is not None
+    assert opened._writer.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+    opened.write(lambda connection: connection.execute("CREATE TABLE seen(number INTEGER, blob BLOB)"))
+    sizes: list[int] = []
+    for _ in range(200):
+        opened.write(lambda connection: connection.execute("INSERT INTO seen VALUES (1, zeroblob(4000))"))
+        sizes.append((home.path / "state.db-wal").stat().st_size)
+    assert max(sizes) < 2 * sizes[25]
+    assert opened.reader().execute("SELECT count(*) FROM seen").fetchone() == (200,)
+    opened.close()
+
+
 def test_closed_database_says_so(home: Home) -> None:
     """A late call is a sentence, not a crash."""
     opened = Database(home)

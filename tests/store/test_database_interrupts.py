@@ -145,7 +145,7 @@ def test_real_signals_in_the_middle(database: Database, rows: Rows) -> None:
         gc.enable()
         signal.signal(signal.SIGALRM, before)
     found = rows()
-    assert torn > 20
+    assert torn
     assert len(found) == len(set(found))
     assert set(acknowledged) <= set(found)
 

@@ -289,3 +289,13 @@ def test_states_of_a_run_are_apart_from_those_of_its_calls(database: Database) -
 def test_marks() -> None:
     """One question mark a value."""
     assert marks([1, 2, 3]) == "?, ?, ?"
+
+
+def test_error_of_an_earlier_attempt_does_not_explain_a_crash(database: Database) -> None:
+    """A run that is killed while it waits for its next attempt shows the kill, not what failed before."""
+    key = make_run(database)
+    at = 2_000
+    waits = named("AwaitingRetry")
+    database.write(lambda c: flow_runs.set_state(c, key, waits, at, columns={"error": '{"type": "ValueError"}'}))
+    database.write(lambda c: flow_runs.set_state(c, key, named("Crashed", "Killed."), at))
+    assert database.reader().execute("SELECT error FROM flow_run").fetchone() == (None,)

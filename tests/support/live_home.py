@@ -127,7 +127,8 @@ class LiveHome:
 
     def stderr(self) -> str:
         """Return what hosts, engines and scripts wrote to stderr."""
-        return (self.deck.home / "stderr.txt").read_text(encoding="utf-8")
+        told = [self.deck.home / name for name in ("stderr.txt", "engine.log")]
+        return "\n".join(path.read_text(encoding="utf-8") for path in told if path.exists())
 
     # -- waiting -------------------------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ class Terminal:
     def pump(self, seconds: float) -> int:
         """Take what the program sends for so long; returns the number of bytes."""
         before, end = self.bytes_received, time.perf_counter() + seconds
-        while self.exit_code is None and (left := end - time.perf_counter()) > 0:
+        while self.exit_code is None and self._descriptor >= 0 and (left := end - time.perf_counter()) > 0:
             if select.select([self._descriptor], [], [], left)[0]:
                 self._read()
         return self.bytes_received - before
@@ -102,6 +102,10 @@ class Terminal:
         """Press keys by name, one after another; a text that is no key's name is typed."""
         for key in keys:
             os.write(self._descriptor, KEYS.get(key, key).encode())
+
+    def type_bytes(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        os.write(self._descriptor, data)
 
     def resize(self, columns: int, rows: int) -> None:
         """Give the terminal another size."""

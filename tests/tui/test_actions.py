@@ -91,6 +91,21 @@ def test_a_narrow_footer_shows_at_most_eight_keys(chain: str, width: int, keys: 
     assert sum(len(text) for text, _ in spans) <= width
 
 
+def test_moves_stand_behind_what_does_something() -> None:
+    """At 160 columns too."""
+    keys = [text.strip() for text, _ in footer_spans(CHAINS["flows"], 160)[::2]]
+    assert keys[:4] == ["t", "l", "/", "enter"]
+    assert all(keys.index("q") < keys.index(key) for key in ("j", "k") if key in keys)
+
+
+@pytest.mark.parametrize(("chain", "key"), [("runs", "l"), ("form", "esc"), ("menu", "esc")])
+def test_the_footer_of_a_small_screen_names_the_way_in_and_out(chain: str, key: str) -> None:
+    """At 60 columns."""
+    spans = footer_spans(CHAINS[chain], 60)
+    assert key in [text.strip() for text, _ in spans[::2]]
+    assert len("".join(text for text, _ in spans).rstrip()) <= 60
+
+
 def test_a_wide_footer_shows_more() -> None:
     """At 160 columns there is room for deleting, zoom and the panes."""
     labels = "".join(text for text, _ in footer_spans(CHAINS["runs"], 160))

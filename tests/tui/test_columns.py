@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from flowdeck_tui.panes import flows, runs
-from flowdeck_tui.widgets.columns import Column, cut, fit, pad
+from flowdeck_tui.widgets.columns import Column, cut, fit, pad, wrapped
 
 FIRST, LATER = Column("a", "A", 10, minimum=4, grows=1), Column("b", "B", 6, drop_order=1)
 
@@ -72,3 +72,20 @@ def test_padding_fills_exactly(text: str) -> None:
     """A cell is always as wide as its column."""
     assert cell_len(pad(text, 6)) == 6
     assert cell_len(pad(text, 6, "right")) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("", 10, []),
+        ("one two", 10, ["one two"]),
+        ("one two three", 8, ["one two", "three"]),
+        ("one two three four five six", 8, ["one two", "three", "four fi…"]),
+        ("abcdefghijkl mn", 5, ["abcde", "fghij", "kl mn"]),
+        ("漢字漢字 漢字", 5, ["漢字", "漢字", "漢字"]),
+        ("one", 0, []),
+    ],
+)
+def test_text_is_broken_between_words(text: str, width: int, lines: list[str]) -> None:
+    """Into three lines here; what is longer is cut, a long word is broken."""
+    assert wrapped(text, width, 3, "…") == lines

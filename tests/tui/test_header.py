@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from flowdeck.rules.states import StateType
@@ -27,7 +29,7 @@ def test_wide_headers_use_whole_words() -> None:
     """At 160 columns nothing is short."""
     assert text(160) == (
         " flowdeck  1 Runs [3 Flows]",
-        "●2 running  ✗1 failed in 24 h  ◷14 scheduled  !1 import errors   engine running ",
+        "●2 running  ✗1 failed in 24 h  ◷14 scheduled  !1 import error   engine running ",
     )
 
 
@@ -35,6 +37,26 @@ def test_narrow_headers_use_short_words() -> None:
     """At 80 columns all facts are still there."""
     assert text(80)[1] == "●2 run ✗1 fail ◷14 sched !1 import  engine running "
     assert text(60)[1] == "●2 ✗1 ◷14 !1  engine running "
+
+
+def test_more_broken_files_are_plural() -> None:
+    """And one is not."""
+    assert "!2 import errors" in text(160, replace(FACTS, broken_files=2))[1]
+
+
+@pytest.mark.parametrize("width", range(12, 62))
+def test_what_has_no_room_is_left_out_whole(width: int) -> None:
+    """No word and no number is cut, and what is shown stays on its line."""
+    left, right = text(width)
+    assert len(left) + len(right) <= max(width, 10)
+    whole = {"flowdeck", "1", "Runs", "[3", "Flows]", "●2", "✗1", "◷14", "!1", "engine", "running"}
+    assert set((left + " " + right).split()) <= whole
+
+
+def test_a_missing_engine_is_said_even_where_there_is_hardly_room() -> None:
+    """Before any number."""
+    facts = replace(FACTS, engine="no engine", is_engine_well=False)
+    assert text(42, facts)[1].strip().endswith("no engine")
 
 
 def test_nothing_is_said_of_what_is_not() -> None:

@@ -11,8 +11,8 @@ from flowdeck.rules.states import StateType
 from flowdeck_tui.panes import log_panel
 from flowdeck_tui.panes.log_panel import reason_of, status_of, title_of
 from flowdeck_tui.present import UNICODE, Tone
-from flowdeck_tui.widgets.log_view import LogStatus
-from tests.tui.harness import line_with, press, running_app, until, until_shown
+from flowdeck_tui.widgets.log_marks import LogStatus
+from tests.tui.harness import line_with, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import NOW, Call, SeededHome
 
 ERROR = RunError("ValueError", "bad city", "…", "/x/etl.py", 23)
@@ -58,11 +58,11 @@ def test_running_and_completed_runs_need_no_reason(home: SeededHome) -> None:
     assert reason_of(home.run("b"), None, has_engine=True) is None
 
 
-def test_the_title_names_run_flow_state_attempt_and_call(home: SeededHome) -> None:
+def test_the_title_names_run_flow_state_and_attempt(home: SeededHome) -> None:
     """Which log this is."""
-    run = replace(home.run("calm-heron", "sync", "Running", calls=[Call("load")]), attempt=3)
-    text = "".join(part for part, _ in title_of(run, call_of(home, run), UNICODE))
-    assert text == "── calm-heron  sync  ● Running  attempt 3  at load-0 "
+    run = replace(home.run("calm-heron", "sync", "Running"), attempt=3)
+    text = "".join(part for part, _ in title_of(run, UNICODE))
+    assert text == "── calm-heron  sync  ● Running  attempt 3 "
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,74 @@ def test_the_title_names_run_flow_state_attempt_and_call(home: SeededHome) -> No
 def test_the_title_says_where_in_the_log_one_is(status: LogStatus, text: str) -> None:
     """Following or not, how many lines, which match."""
     assert status_of(status, UNICODE)[0][0] == text
+
+
+def test_the_end_of_a_run_that_is_over_is_neither_followed_nor_paused() -> None:
+    """Nothing more comes; further up it is still said that the view stands still."""
+    assert status_of(LogStatus(count=9), UNICODE, is_over=True)[0][0] == " 9 lines ──"
+    above = LogStatus(count=9, follows=False, below=3)
+    assert status_of(above, UNICODE, is_over=True)[0][0] == " paused ── 9 lines ──"
+
+
+LONG_ERROR = RunError("TimeoutError", "knock 4, and it wakes after the fifth " * 4 + "at last", "…", "/x/flaky.py", 23)
+
+
+@pytest.mark.asyncio
+async def test_a_long_reason_is_read_to_its_end(home: SeededHome) -> None:
+    """In up to three lines; the next run's log has its room back."""
+    run = home.run("plain", ago_seconds=99)
+    home.log(run, "of the plain one")
+    home.run("bad", state="Failed", error=LONG_ERROR)
+    async with running_app(home) as (_, pilot):
+        await until_shown(pilot, "TimeoutError: knock 4", "at last  (flaky.py:23)")
+        await press(pilot, "j")
+        await until(pilot, lambda: "knock" not in screen_text(pilot) and "of the plain one" in screen_text(pilot))
+        rows = screen_text(pilot).splitlines()
+        title = next(number for number, row in enumerate(rows) if "── plain" in row)
+        assert "of the plain one" in rows[title + 1]
+
+
+@pytest.mark.asyncio
+async def test_parameters_stand_above_the_log_when_nothing_else_does(home: SeededHome) -> None:
+    """Inert, in one line; at 160 columns beside an error."""
+    given = {"limit": 100, "with_tests": False, "output": "out\x1b[2J.csv", "note": "a b"}
+    home.run("bad", state="Failed", error=ERROR, parameters=given)
+    home.run("good", parameters=given)
+    async with running_app(home) as (_, pilot):
+        await until_shown(pilot, 'limit=100  with_tests=false  output=out.csv  note="a b"')
+        await press(pilot, "j")
+        await until_shown(pilot, "ValueError: bad city")
+        assert "limit=100" not in screen_text(pilot)
+        await pilot.resize_terminal(160, 48)
+        await until(pilot, lambda: "limit=100" in line_with(pilot, "(etl.py:23)    "))
+
+
+@pytest.mark.asyncio
+async def test_escape_ends_the_search_first(home: SeededHome) -> None:
+    """And a text that is nowhere does not stop following."""
+    run = home.run("one", state="Running")
+    home.log(run, *[f"line {number}" for number in range(60)])
+    async with running_app(home) as (app, pilot):
+        await press(pilot, "l", "/", *"line nowhere", "enter")
+        await until_shown(pilot, "/line nowhere none ── follows", "line 59")
+        await press(pilot, "escape")
+        assert "nowhere" not in screen_text(pilot)
+        assert app.runs_pane.log_panel.log_view.has_focus
+        await press(pilot, "/", *"line 3", "enter", "escape")
+        assert "paused ── 60 lines" in screen_text(pilot)
+        await press(pilot, "escape")
+        await until_shown(pilot, "all runs, newest first")
+
+
+@pytest.mark.asyncio
+async def test_f_on_a_run_that_is_over_explains(home: SeededHome) -> None:
+    """There is nothing to follow."""
+    home.log(home.run("one"), "words")
+    async with running_app(home) as (app, pilot):
+        await until_shown(pilot, "words")
+        await press(pilot, "f")
+        assert app.status.text.strip() == "This run is over; G goes to the end of its log."
+        assert "follows" not in screen_text(pilot)
 
 
 @pytest.mark.asyncio

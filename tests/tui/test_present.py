@@ -90,6 +90,23 @@ def test_an_error_is_one_line_with_its_place() -> None:
     assert present.error_text(RunError("KeyboardInterrupt", "", "")) == "KeyboardInterrupt"
 
 
+def test_a_place_is_not_told_twice() -> None:
+    """A syntax error's message ends with it; another place in the message stays."""
+    error = RunError("SyntaxError", "invalid syntax (syn.py, line 3)", "…", "/x/syn.py", 3)
+    assert present.error_text(error) == "SyntaxError: invalid syntax  (syn.py:3)"
+    other = RunError("SyntaxError", "invalid syntax (other.py, line 3)", "…", "/x/syn.py", 3)
+    assert present.error_text(other) == "SyntaxError: invalid syntax (other.py, line 3)  (syn.py:3)"
+
+
+def test_parameters_are_one_harmless_line() -> None:
+    """As JSON, plain strings as they are; nothing where there is nothing."""
+    given = {"n": 3, "on": True, "empty": "", "text": "a\nb", "path": "x\x1b[31m.csv", "items": [1, None]}
+    told = 'n=3  on=true  empty=""  text="a\\nb"  path=x.csv  items=[1, null]'
+    assert present.parameters_text(given) == told
+    assert present.parameters_text({}) == ""
+    assert len(present.parameters_text({"blob": "x" * 10_000})) < 400
+
+
 def test_text_of_others_cannot_reach_the_terminal_raw(home: SeededHome) -> None:
     """An escape sequence in a message loses its power."""
     run = home.run("a", state="Failed", error=RunError("E\x1b[2J", "m\x1b]0;t\x07\x1b[31mred", ""))

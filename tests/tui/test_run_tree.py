@@ -188,3 +188,52 @@ def test_a_hundred_thousand_rows_cost_no_more_than_ten(home: SeededHome) -> None
         for index in range(first, first + 40):
             assert tree.index(tree.row(index).key) == index
     assert time.perf_counter() - started < 0.5
+
+
+def long_tree(home: SeededHome, *calls: Call) -> tuple[RunTree, FlowRun]:
+    run = home.run("digest", state="Running", calls=calls)
+    tree = RunTree(LOOK)
+    tree.replace([run])
+    tree.set_children(run.key, home.deck.call_lines(run.key))
+    tree.set_open(run.key, True)
+    return tree, run
+
+
+def test_earlier_calls_stand_in_one_line(home: SeededHome) -> None:
+    """The last eight that are over stay, and all that run, wait or have failed."""
+    calls = [Call("step", "Failed" if number == 3 else "Completed") for number in range(20)]
+    tree, run = long_tree(home, *calls, Call("now", "Running"), Call("then", "Pending"))
+    shown = ["step-3", *[f"step-{number}" for number in range(12, 20)], "now-20", "then-21"]
+    assert names(tree) == ["digest", "… 11 earlier calls", *shown]
+    assert tree.row(1).is_open is False
+    for index in range(len(tree)):
+        assert tree.index(tree.key(index)) == index
+    assert tree.run_of(tree.key(1)) == run
+    assert tree.parent_of(tree.key(1)) == (RUN, run.key)
+
+
+def test_earlier_calls_are_unfolded_until_the_run_is_closed(home: SeededHome) -> None:
+    """All of them, in their order."""
+    tree, run = long_tree(home, *[Call("step")] * 20)
+    tree.unfold(run.key)
+    assert names(tree) == ["digest", *[f"step-{number}" for number in range(20)]]
+    tree.set_open(run.key, False)
+    tree.set_open(run.key, True)
+    assert len(tree) == 10
+
+
+def test_nine_calls_are_not_folded(home: SeededHome) -> None:
+    """A line that stands for one line says less than that line."""
+    assert len(long_tree(home, *[Call("step")] * 9)[0]) == 10
+
+
+def test_the_call_under_the_cursor_stays(home: SeededHome) -> None:
+    """While others come and end, the cursor's row is never folded away."""
+    tree, run = long_tree(home, *[Call("step")] * 8)
+    first = tree.key(1)
+    tree.hold(first)
+    for _ in range(5):
+        home.call(run.key, Call("step"), 0)
+    tree.set_children(run.key, home.deck.call_lines(run.key))
+    assert tree.index(first) == 2
+    assert names(tree)[1] == "… 4 earlier calls"

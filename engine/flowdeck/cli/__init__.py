@@ -57,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `flowdeck`; None for those of the process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -69,6 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has seen enough. Python would complain once more when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        _complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
+        return FAILED
     except Exception as error:
         if os.environ.get("FLOWDECK_DEBUG"):
             raise

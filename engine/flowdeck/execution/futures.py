@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from flowdeck.execution import blocking
 from flowdeck.execution.failures import trim
+from flowdeck.execution.loggers import RUN_LOGGER
 from flowdeck.rules.exceptions import CancelledRun, CrashedRun, FailedRun, UnfinishedRun
 from flowdeck.rules.states import State, named
 
 T = TypeVar("T")
-
-LOGGER_NAME: Final = "flowdeck.runs"
-"""Name of the logger whose records are in the log of the run that they come from."""
 
 _PENDING = named("Pending")
 _lock = threading.Lock()
@@ -94,9 +91,9 @@ class TaskFuture(Generic[T]):
     def _call(self, callback: Callable[[TaskFuture[T]], None]) -> None:
         try:
             callback(self)
-        except Exception:
+        except Exception:  # noqa: BLE001 - told in the log
             # An author's, in a thread of ours: the other callbacks, and who waits, must not suffer from it.
-            logging.getLogger(LOGGER_NAME).exception("A callback of %s failed.", self.name)
+            RUN_LOGGER.exception("A callback of %s failed.", self.name)
 
     def final_state(self) -> State:
         """Return the state without making the author answerable for it. For the engine."""

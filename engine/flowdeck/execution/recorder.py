@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -30,6 +31,7 @@ COUNTS_INTERVAL_SECONDS: Final = 0.5
 
 WARNING: Final = 30
 
+PENDING: Final = named("Pending")
 LEFT_OVER: Final = "Its flow run ended before it did."
 
 
@@ -95,8 +97,10 @@ class StoreRecorder:
         self.incarnation = incarnation
         self._database = database
         self._log = LogWriter(database.home.log_file(run_id), max_bytes=database.settings.log_max_bytes)
-        self._counts_at = 0.0
+        self._counts_at = -COUNTS_INTERVAL_SECONDS
         self._counts_due = False
+        self._timer: threading.Timer | None = None
+        """Runs while counts wait for the interval to pass, in case no fact takes them along before that."""
         self._owed: deque[tuple[int, int]] = deque()
         """Counts of warnings and errors that were on their way to the store and did not arrive."""
 
@@ -130,10 +134,11 @@ class StoreRecorder:
         self._log.append(at, level_number, source, task_number, task_name, text)
         if level_number >= WARNING:
             self._counts_due = True
-            now = time.monotonic()
-            if now - self._counts_at >= COUNTS_INTERVAL_SECONDS:
-                self._counts_at = now
+            wait_seconds = self._counts_at + COUNTS_INTERVAL_SECONDS - time.monotonic()
+            if wait_seconds <= 0:
                 self._report_counts()
+            elif self._timer is None:
+                self._start_timer(wait_seconds)
 
     def start_subflow(self, new: NewFlowRun, *, patient: bool) -> StoreRecorder | None:
         """See `Recorder`."""
@@ -171,9 +176,21 @@ class StoreRecorder:
             self._owe(warnings, errors)
             raise
 
+    def _start_timer(self, wait_seconds: float) -> None:
+        self._timer = threading.Timer(wait_seconds, self._report_counts)
+        self._timer.daemon = True
+        try:
+            self._timer.start()
+        except RuntimeError:  # no thread to be had, or the interpreter is about to end
+            self._timer = None
+
     def _report_counts(self) -> None:
         """Bring the counts to the store now. Called from wherever something is logged: never waits, never raises."""
+        self._timer = None
+        self._counts_at = time.monotonic()
         warnings, errors = self._take_counts()
+        if not (warnings or errors):
+            return
         try:
             self._database.try_write(
                 lambda connection: flow_runs.add_log_counts(connection, self.key, warnings, errors)
@@ -222,7 +239,7 @@ class StoreRecorder:
     def apply_not_ready(self, connection: Connection, fact: TaskRunNotReady) -> bool:
         """Write the fact's row."""
         call = fact.call
-        made = fact.made or task_runs.insert(connection, call, fact.state, fact.at, None, None)
+        made = fact.made or task_runs.insert(connection, call, PENDING, fact.at, None, None)
         return made and task_runs.set_not_ready(connection, call.id, self.incarnation, fact.state, fact.at)
 
     def apply_flow_run(self, connection: Connection, fact: FlowRunChanged) -> bool:

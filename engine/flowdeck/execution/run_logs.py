@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from flowdeck.execution import context
 from flowdeck.execution.context import FlowRunContext, TaskRunContext
-from flowdeck.execution.futures import LOGGER_NAME
+from flowdeck.execution.loggers import RUN_LOGGER
 from flowdeck.rules import previews
 from flowdeck.rules.exceptions import MissingContextError
 from flowdeck.rules.terminal_text import inert
@@ -23,13 +23,18 @@ _OWNER: Final = "flowdeck_run"
 _LETTERS: Final = {10: "D", 20: "I", 30: "W", 40: "E", 50: "C"}
 
 _print: Final[Callable[..., None]] = builtins.print
+"""Python's own, to make the text of a captured call."""
+_uncaptured_print: Callable[..., None] | None = None
+"""What `print` was before it was captured; None while it is not."""
+_partial = threading.local()
+"""Whether the calling thread has printed a line that is not whole yet."""
 
 
 class RunLogger(logging.LoggerAdapter[logging.Logger]):
     """A logger that knows its run: also in a thread that an author starts, which no context reaches."""
 
     def __init__(self, run: FlowRunContext, task: TaskRunContext | None) -> None:
-        super().__init__(_logger)
+        super().__init__(RUN_LOGGER)
         self._run = run
         self._task = task
 
@@ -72,7 +77,7 @@ class RunLogHandler(logging.Handler):
 
 def set_level(level: str) -> None:
     """Set the lowest level that run loggers keep."""
-    _logger.setLevel(level)
+    RUN_LOGGER.setLevel(level)
 
 
 def write(run: FlowRunContext, task: TaskRunContext | None, at: int, level_number: int, source: str, text: str) -> None:
@@ -86,7 +91,7 @@ def write(run: FlowRunContext, task: TaskRunContext | None, at: int, level_numbe
 
 def engine_line(run: FlowRunContext, level_number: int, text: str) -> None:
     """Put a line of the engine itself into a run's log."""
-    if level_number >= _logger.level:
+    if level_number >= RUN_LOGGER.level:
         write(run, context.task_run.get(), time.time_ns() // 1000, level_number, "engine", text)
 
 
@@ -111,9 +116,13 @@ def _echo(at: int, level_number: int, name: str, text: str) -> None:
 
 
 def capture_prints() -> None:
-    """Let `print` go to the log where the current run asked for it; anywhere else it stays what it was."""
-    if builtins.print is not _captured_print:
-        builtins.print = _captured_print
+    """Let `print` go to the log where the current run asked for it; anywhere else it stays what it was.
+
+    Once: an author who puts something else in its place later means it.
+    """
+    global _uncaptured_print
+    if _uncaptured_print is None:
+        _uncaptured_print, builtins.print = builtins.print, _captured_print
 
 
 def _captured_print(
@@ -123,7 +132,8 @@ def _captured_print(
     task = context.task_run.get()
     source = None if run is None or file not in (None, sys.stdout) else _source_of_print(run, task, end)
     if run is None or source is None:
-        _print(*values, sep=sep, end=end, file=file, flush=flush)
+        uncaptured = _print if _uncaptured_print is None else _uncaptured_print
+        uncaptured(*values, sep=sep, end=end, file=file, flush=flush)
         return
     buffer = io.StringIO()
     _print(*values, sep=sep, end="", file=buffer)
@@ -142,9 +152,4 @@ def _source_of_print(run: FlowRunContext, task: TaskRunContext | None, end: str 
     return "stdout" if is_whole_line and not run.echo and sys.stdout is sys.__stdout__ else None
 
 
-_partial = threading.local()
-
-_logger: Final = logging.getLogger(LOGGER_NAME)
-_logger.propagate = False
-_logger.addHandler(RunLogHandler())
-_logger.setLevel(logging.INFO)
+RUN_LOGGER.addHandler(RunLogHandler())

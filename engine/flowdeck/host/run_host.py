@@ -291,9 +291,12 @@ class RunHost:
                 process_tree.send(member, signal.SIGTERM)
 
     def _kill_everything(self, cancellation: Cancellation) -> None:
+        # Counted with the flow process, which is not among them: it may be the one that did not end.
+        stubborn = 0 if self._exit is not None else 1
         self._signal_group(signal.SIGKILL)
         killed, survivors = process_tree.kill_all(self._members, self._reap)
         self._reap()
+        killed = max(killed, stubborn)
         if survivors:
             self._say(f"These processes could not be ended: {process_tree.names(survivors)}.")
         elif killed:

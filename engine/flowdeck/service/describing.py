@@ -14,7 +14,9 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import IO, Any, Final
+from uuid import uuid4
 
+from flowdeck.host import process_tree
 from flowdeck.host.process_tree import RUN_ID_VARIABLE
 from flowdeck.store.catalogue import FlowDescription
 from flowdeck.store.run_facts import RunError
@@ -79,7 +81,8 @@ class _Child:
     def look(self) -> Description:
         """Run the child to its end, or to its time limit, and return what it said."""
         command = [self._interpreter, "-P", "-m", "flowdeck.host.describe", self._path, str(self._limit)]
-        environment = {name: value for name, value in os.environ.items() if name != RUN_ID_VARIABLE}
+        mark = f"describe-{uuid4()}"  # by which processes are found that the import moved out of the child's group
+        environment = {**os.environ, RUN_ID_VARIABLE: mark}
         try:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self._folder,
@@ -92,6 +95,7 @@ class _Child:
                 ended = self._follow(process)
             finally:
                 _end_group(process.pid)
+                process_tree.kill_all(lambda: process_tree.members(None, mark, ()), _nothing)
         if self.given_up.is_set() or not ended:
             return self._too_late()
         return self._said(process.returncode)
@@ -166,6 +170,10 @@ def _end_group(pid: int) -> None:
     """End the child and what it has started: the group is of our making."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def _nothing() -> None:
+    """What the child has started is no child of the engine."""
 
 
 def _end_of(code: int | None) -> str:

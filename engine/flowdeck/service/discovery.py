@@ -114,7 +114,7 @@ class _Follower:
                     async with contextlib.aclosing(self._changes()) as changes:
                         async for _ in changes:
                             await self._look()
-                except (OSError, RuntimeError) as error:  # watchfiles turns what inotify refuses into a RuntimeError
+                except Exception as error:  # noqa: BLE001 - of many kinds: what inotify refuses, a name that is no text
                     self._say_of_folder(error)
                 with contextlib.suppress(OSError):
                     await self._look()
@@ -207,7 +207,9 @@ class _Follower:
         if look is not None:
             await _end([look.task])
 
-    def _say_of_folder(self, error: OSError | RuntimeError) -> None:
+    def _say_of_folder(self, error: BaseException) -> None:
+        while isinstance(error, BaseExceptionGroup):  # watchfiles runs its watch in a task group of its own
+            error = error.exceptions[0]
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         self._say(
             self._folder, f"{self._folder} cannot be watched: {reason}. It is looked at every {RETRY_SECONDS:g} s."

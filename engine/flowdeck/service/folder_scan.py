@@ -180,7 +180,7 @@ class _Walk:
         inner: list[str] = []
         for entry in entries:
             path = f"{below}/{entry.name}" if below else entry.name
-            if path in self._ignored:
+            if path in self._ignored or not _is_text(entry.name):
                 self.skipped.append(path)
             elif entry.is_dir(follow_symlinks=False):
                 if not is_skipped_name(entry.name):
@@ -189,6 +189,15 @@ class _Walk:
                 yield path, stamp
         for path in inner:
             yield from self.python_files(path)
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether a file's name is text: any bytes may be a name, but not what stores and screens can hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _stamp(entry: os.DirEntry[str]) -> Stamp | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,3 +162,22 @@ class Catalogue:
 
 def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
+
+
+def named_by(reference: str, entries: Sequence[FlowEntry]) -> list[FlowEntry]:
+    """Return the flows that a user may mean: by name, else by function, else by FILE:FUNCTION.
+
+    FILE as the caller's own folder knows it beats FILE as a watched folder does.
+    """
+    file, _, function = reference.rpartition(":")
+    here = os.path.realpath(file)
+    ways: tuple[Callable[[FlowEntry], bool], ...] = (
+        lambda entry: entry.name == reference,
+        lambda entry: entry.function == reference,
+        lambda entry: function == entry.function and here == os.path.join(entry.folder, entry.file),
+        lambda entry: reference == entry.entrypoint,
+    )
+    for way in ways:
+        if found := [entry for entry in entries if way(entry)]:
+            return found
+    return []

@@ -123,6 +123,7 @@ def set_state(
     }
     if state.is_final():
         assignments.setdefault("ended_at", at)
+        assignments.setdefault("error", None)  # that of an earlier attempt is not the reason of this end
     values: list[Any] = [*assignments.values(), key]
     where = f"key = ? AND state_type IN ({marks(sources)})"
     values.extend(sorted(sources))

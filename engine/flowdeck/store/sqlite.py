@@ -7,22 +7,21 @@ with such a version flowdeck checkpoints by hand, see `Database`.
 
 from __future__ import annotations
 
-import sqlite3 as _standard
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    _chosen = _standard  # the same interface; only the standard module carries types
+    import sqlite3 as _chosen  # the same interface; only the standard module carries types
 else:
     try:
         import pysqlite3.dbapi2 as _chosen
     except ImportError:
-        _chosen = _standard
+        import sqlite3 as _chosen
 
 MODULE: Final[str] = _chosen.__name__.partition(".")[0]
 VERSION: Final[tuple[int, ...]] = tuple(_chosen.sqlite_version_info)
 WAL_RESET_FIXED: Final[bool] = VERSION >= (3, 51, 3)
 
-Connection = _standard.Connection
+Connection = _chosen.Connection
 connect = _chosen.connect
 OperationalError: type[Exception] = _chosen.OperationalError
 DatabaseError: type[Exception] = _chosen.DatabaseError

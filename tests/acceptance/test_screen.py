@@ -1,0 +1,121 @@
+"""The real screen in a real terminal, with a real engine and real runs behind it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.live_home import LiveHome
+from tests.support.terminal import Terminal
+
+FLOW_FILE = """
+from flowdeck import flow, get_run_logger
+
+@flow
+def talks(count: int = 3):
+    for number in range(count):
+        get_run_logger().info("line %d", number)
+"""
+# Every line comes three ways; what is asked is that each is there once, whatever is killed meanwhile.
+COUNTING = """
+    import logging
+
+    @task
+    def say(number):
+        get_run_logger().info("logged %d", number)
+        print(f"printed {number}")
+        subprocess.run(["sh", "-c", f"echo shelled {number}"])
+        while number % 10 == 9 and not os.path.exists(f"go-{number // 10}"):
+            time.sleep(0.01)
+
+    @flow
+    def main():
+        for number in range(40):
+            say(number)
+    """
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[LiveHome]:
+    """A home in which real processes run."""
+    home = LiveHome(tmp_path)
+    yield home
+    home.close()
+
+
+def screen(live: LiveHome, columns: int = 80, rows: int = 24) -> Terminal:
+    """Open the screen on the home's folder of flows."""
+    return Terminal([sys.executable, "-m", "flowdeck", str(live.folder)], columns, rows, live.environment)
+
+
+def test_flow_is_found_run_and_read_at_the_keyboard(live: LiveHome) -> None:
+    """From an empty home: the flow is listed, t and enter run it, its log is on the screen, q leaves."""
+    (live.folder / "talks.py").write_text(FLOW_FILE, encoding="utf-8")
+    with screen(live) as terminal:
+        terminal.wait_for("Flows")
+        terminal.press("3")
+        terminal.wait_for("talks")
+        terminal.press("t")
+        terminal.wait_for("count")
+        terminal.press("enter")
+        terminal.wait_for(r"Completed +\S+ +talks")
+        terminal.wait_for("line 2")
+        terminal.press("q")
+        assert terminal.wait_for_exit() == 0
+
+
+def test_bytes_that_are_no_text_do_not_end_the_screen(live: LiveHome) -> None:
+    """A paste in another encoding is keys that do nothing."""
+    with screen(live) as terminal:
+        terminal.wait_for("Flows")
+        terminal.type_bytes(b"\xe9abc\xff\xfe\x80")
+        terminal.press("1")
+        terminal.wait_for(r"\[1 Runs\]")
+        terminal.pump(0.3)
+        assert terminal.exit_code is None
+        terminal.press("q")
+        assert terminal.wait_for_exit() == 0
+
+
+def test_killing_screen_and_engine_loses_and_doubles_no_line(live: LiveHome) -> None:
+    """SIGKILL of the screen, then of the engine, then of both: the run goes on, each line is there once, in order."""
+    with screen(live) as first:
+        first.wait_for("Flows")
+        run = live.create(COUNTING)
+        live.until_said(run, "logged 9")
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait_for_exit()
+    go_on(live, 0)
+    live.until_said(run, "logged 19")
+    kill_engine(live)
+    go_on(live, 1)
+    with screen(live) as second:
+        second.wait_for(r"Running +\S+ +main")
+        live.until_said(run, "logged 29")
+        kill_engine(live)
+        second.hang_up()
+        go_on(live, 2)
+        live.until_said(run, "logged 39")
+    go_on(live, 3)
+    assert live.until_over(run).state_name == "Completed"
+    for source, word in (("logger", "logged"), ("stdout", "printed"), ("stdout", "shelled")):
+        numbers = [int(m[1]) for text in live.messages(run, source) if (m := re.fullmatch(rf"{word} (\d+)", text))]
+        assert numbers == list(range(40)), word
+
+
+def go_on(live: LiveHome, ten: int) -> None:
+    """Let the flow pass the next ten calls."""
+    (live.folder / f"go-{ten}").touch()
+
+
+def kill_engine(live: LiveHome) -> None:
+    """SIGKILL the engine that serves the home."""
+    pid = live.until(lambda: live.deck.engine_status().pid)
+    os.kill(pid, signal.SIGKILL)
+    live.until(lambda: live.deck.engine_status().pid != pid)
