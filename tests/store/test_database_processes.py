@@ -27,7 +27,7 @@ def test_processes_make_a_home_at_once(scripts: Scripts, tmp_path: Path) -> None
         print(opened.reader().execute("SELECT count(*) FROM _sqlite_migrations").fetchone()[0])
     """
     environment = {"FLOWDECK_HOME": str(tmp_path / "new")}
-    started = [scripts.start(body, environment=environment) for _ in range(4)]
+    started = [scripts.start(body, environment=environment, name=f"maker_{number}.py") for number in range(4)]
     assert [script.line() for script in started] == ["ready"] * 4
     for script in started:
         script.tell()
