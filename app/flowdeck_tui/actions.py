@@ -139,7 +139,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "view.back",
         ("escape", "h"),
         "Back",
-        "One step back: the log, the filter, the open run.",
+        "One step back: the search, the log, the filter, the open run.",
         (_C.RUNS, _C.FLOWS),
     ),
     Action("tree.expand", ("right",), "Expand", "Show the task calls of the run.", (_C.RUNS,)),

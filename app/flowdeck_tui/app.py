@@ -17,7 +17,7 @@ from flowdeck_tui import actions, commands, present
 from flowdeck_tui.actions import Context, bindings
 from flowdeck_tui.commands import Command, CommandThread
 from flowdeck_tui.dialogs import Dialogs
-from flowdeck_tui.messages import CommandDone, DeckFailed, DeckOpened, Delivered, EngineUp, ReadFailed
+from flowdeck_tui.messages import CommandDone, DeckFailed, DeckOpened, Delivered, EngineUp, News, ReadFailed
 from flowdeck_tui.panes.flows import FlowsPane
 from flowdeck_tui.panes.runs import LOG_ONLY, SHARED, RunsPane
 from flowdeck_tui.present import Glyphs, Tone
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from flowdeck.rules.states import StateType
 
 RUNS, FLOWS = "1", "3"
+READING, ENGINE = "reading", "engine"
+"""What a sentence on the status line may speak of beside a run: trouble that lasts."""
 
 
 def system_now() -> datetime:
@@ -182,6 +184,27 @@ class FlowdeckApp(QuietApp):
         """The keyboard is back."""
         self.pump.set_pace(pace_for(self._environment, is_focused=True))
 
+    async def act_on_key(self, key: str) -> bool:
+        """What was said of the last thing done goes with the next, unless that says something itself."""
+        times_said = self.status.times_said
+        has_acted = await super().act_on_key(key)
+        if has_acted:
+            self._leave_unsaid(times_said)
+        return has_acted
+
+    async def on_event(self, event: events.Event) -> None:
+        """A click is the next thing done as well."""
+        times_said = self.status.times_said
+        await super().on_event(event)
+        if isinstance(event, events.MouseDown):
+            self._leave_unsaid(times_said)
+
+    def _leave_unsaid(self, times_said: int) -> None:
+        about = self.status.about
+        is_trouble = about is not None and about[0] in (READING, ENGINE)  # stays until it is over
+        if self.status.times_said == times_said and not is_trouble:
+            self.status.say("")
+
     def on_unbound_key(self, key: str) -> None:
         """Say where a key acts that does not act here."""
         action = actions.elsewhere(key)
@@ -207,11 +230,12 @@ class FlowdeckApp(QuietApp):
         self.pump.refresh_engine()
         self._show_header()
         if message.problem is not None:
-            self.status.say(inert_line(message.problem), tone=Tone.BAD, echo="flowdeck server start")
+            text = inert_line(message.problem)
+            self.status.say(text, tone=Tone.BAD, echo="flowdeck server start", about=(ENGINE, None))
 
     def on_read_failed(self, message: ReadFailed) -> None:
         """Say what is wrong; the pump tries again."""
-        self.status.say(inert_line(message.text), tone=Tone.BAD)
+        self.status.say(inert_line(message.text), tone=Tone.BAD, about=(READING, None))
 
     def on_delivered(self, message: Delivered) -> None:
         """Hand rows to the panes, all in one frame."""
@@ -228,7 +252,20 @@ class FlowdeckApp(QuietApp):
                 # A new home has no runs to look at: begin where one can be started.
                 self._show_pane(RUNS if news.pages[0].runs else FLOWS)
             self._show_header()
+            self._drop_what_is_over(news)
         self.call_later(self.pump.drawn)
+
+    def _drop_what_is_over(self, news: News) -> None:
+        """Take a sentence back that speaks of a state which is no more."""
+        if self.status.about is None:
+            return
+        subject, state_name = self.status.about
+        has_engine = self._engine is not None and self._engine.running
+        is_over = any(run.id == subject and run.is_final and run.state_name != state_name for run in news.runs)
+        if is_over:
+            self.status.drop_sentence()
+        elif subject == READING or (subject == ENGINE and has_engine):
+            self.status.say("")
 
     def on_command_done(self, message: CommandDone) -> None:
         """Say how it went; a new run is gone to."""
@@ -243,7 +280,10 @@ class FlowdeckApp(QuietApp):
             self._go_to_run(message.result)
         elif message.action_id == "log.full":
             self._go_to_run(message.result, is_log_full=True)
-        self.status.say(message.text, echo=message.echo)
+        # Of these the sentence tells a state that the run will leave.
+        is_passing = message.action_id in ("run.cancel", "run.retry")
+        about = (message.result.id, message.result.state_name) if is_passing else None
+        self.status.say(message.text, echo=message.echo, about=about)
 
     def _go_to_run(self, run: FlowRun, *, is_log_full: bool = False) -> None:
         self.runs_pane.reveal(run, is_open=not is_log_full)

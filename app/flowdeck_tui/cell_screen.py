@@ -1,4 +1,4 @@
-"""The one place that reaches into Textual: a partial update sends the cells that changed, not the line up to them.
+"""The one place that reaches into Textual: partial updates that send only cells that changed, and any bytes as keys.
 
 Textual's own update of a part of a line begins at the left edge of the widget: a clock in the seventh column costs
 the six columns before it, 370 bytes instead of 60. Textual is pinned to one version; a test holds both kinds of
@@ -7,9 +7,14 @@ update against each other.
 
 from __future__ import annotations
 
+import codecs
+from collections.abc import Callable
+from functools import partial
+
 from rich.console import Console
 from rich.control import Control
 from textual._compositor import ChopsUpdate, Compositor
+from textual.drivers import linux_driver
 from textual.screen import Screen
 
 
@@ -44,3 +49,13 @@ class CellScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__(id="_default")
         self._compositor = CellCompositor()
+
+
+def take_any_bytes() -> None:
+    """Let bytes that are no UTF-8 (a paste of another encoding) become U+FFFD; stock Textual ends with a traceback."""
+    strict = codecs.getincrementaldecoder
+
+    def tolerant(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
+        return partial(strict(encoding), errors="replace")
+
+    linux_driver.getincrementaldecoder = tolerant  # pyright: ignore[reportPrivateImportUsage]

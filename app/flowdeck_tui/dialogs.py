@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from flowdeck.deck import FlowEntry
     from flowdeck_tui.form_fields import Filled
+    from flowdeck_tui.screens.legend import Hint
     from flowdeck_tui.screens.run_form import RunForm
 
 
@@ -68,18 +69,21 @@ class Dialogs:
         await self._open_menu("commands", actions.listed(chain))
 
     async def open_help(self, chain: Sequence[Context]) -> None:
-        """List all keys, those that act here first."""
-        here = actions.listed(chain)
-        await self._open_menu("help", [*here, *(action for action in actions.ACTIONS if action not in here)])
+        """Say what the signs mean, then list all keys, those that act here first."""
+        from flowdeck_tui.screens.legend import legend  # noqa: PLC0415
 
-    async def _open_menu(self, title: str, choices: Sequence[Action]) -> None:
+        here = actions.listed(chain)
+        others = [action for action in actions.ACTIONS if action not in here]
+        await self._open_menu("help", [*here, *others], legend(self._glyphs))
+
+    async def _open_menu(self, title: str, choices: Sequence[Action], hints: Sequence[Hint] = ()) -> None:
         from flowdeck_tui.screens.menu import MenuScreen  # noqa: PLC0415
 
         def chosen(action: Action | None) -> None:
             if action is not None:
                 self._app.call_later(self.perform, action)
 
-        await self._app.push_screen(MenuScreen(title, choices, self._glyphs), chosen)
+        await self._app.push_screen(MenuScreen(title, choices, self._glyphs, hints), chosen)
 
     async def perform(self, action: Action) -> None:
         """Do what an action says where the focus is, or say why not."""

@@ -55,10 +55,14 @@ class QuietApp(App[None]):
         if focused is not None and focused.check_consume_key(event.key, event.character):
             await super().on_event(event)
             await _caught_up(focused)
-        elif not (await self._check_bindings(event.key, priority=True) or await self._check_bindings(event.key)):
+        elif not await self.act_on_key(event.key):
             if DIALOGS.isdisjoint(self.chain()):
                 self.on_unbound_key(event.key)
             await super().on_event(event)
+
+    async def act_on_key(self, key: str) -> bool:
+        """Do what a key is bound to where the focus is; False when it is bound to nothing."""
+        return await self._check_bindings(key, priority=True) or await self._check_bindings(key)
 
     def on_unbound_key(self, key: str) -> None:
         """Take note of a key that does nothing where the focus is."""

@@ -9,6 +9,7 @@ from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final, cast
 
 from flowdeck.rules.ids import short_id
+from flowdeck.rules.states import NOT_READY, TERMINAL, StateType
 from flowdeck.rules.terminal_text import inert_line
 from flowdeck_tui import present
 from flowdeck_tui.present import Glyphs, Tone
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 RUN: Final = "run"
 CALL: Final = "call"
+FOLD: Final = "fold"
+CALLS_SHOWN: Final = 8
+"""Calls that are over and of which there is nothing to tell; what a run has more of stands in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +37,31 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """The earlier calls of a run, as one line that can be opened."""
+
+    flow_run_key: int
+    count: int
+    started_at: None = None
+    ended_at: None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Line:
     """One row below a root run, with the lines of the tree that lead to it."""
 
     key: RowKey
-    record: Child
+    record: Child | Fold
     guides: str
 
 
-def as_run(child: Child | None) -> FlowRun | None:
+def as_run(child: Child | Fold | None) -> FlowRun | None:
     """Return a flow run as such, None for anything else."""
     # Told by what it has: the classes themselves lie behind an import that the first paint must not wait for.
     return cast("FlowRun", child) if hasattr(child, "flow_name") else None
 
 
-def as_call(child: Child | None) -> CallLine | None:
+def as_call(child: Child | Fold | None) -> CallLine | None:
     """Return a line of calls as such, None for anything else."""
     return cast("CallLine", child) if hasattr(child, "first_id") else None
 
@@ -63,6 +77,30 @@ def merge(calls: Sequence[CallLine], subflows: Sequence[FlowRun]) -> tuple[Child
     return (*merged, *waiting)
 
 
+def fold(children: Sequence[Child], held: int | None = None) -> tuple[int, list[Child]]:
+    """Leave out all but the last calls that are over; what runs, waits or has failed stays, and so do subflow runs.
+
+    Args:
+        children: what lies below a run, in order.
+        held: id of a call that stays whatever it is: the one under the cursor.
+
+    Returns:
+        How many are left out, and the others.
+    """
+    quiet = [index for index, child in enumerate(children) if _is_quiet(child)]
+    earlier = {index for index in quiet[:-CALLS_SHOWN] if getattr(children[index], "first_id", None) != held}
+    if len(earlier) < 2:  # one line in place of one line says less
+        return 0, list(children)
+    return len(earlier), [child for index, child in enumerate(children) if index not in earlier]
+
+
+def _is_quiet(child: Child) -> bool:
+    if (call := as_call(child)) is None:
+        return False
+    is_over = call.state_type in TERMINAL or call.state_name == NOT_READY
+    return is_over and call.state_type not in (StateType.FAILED, StateType.CRASHED)
+
+
 class RunTree:
     """Flow runs and their open branches as a sequence of rows.
 
@@ -76,6 +114,8 @@ class RunTree:
         self._runs: dict[int, FlowRun] = {}
         self._children: dict[int, tuple[Child, ...]] = {}
         self._open: set[int] = set()
+        self._unfolded: set[int] = set()
+        self._held: int | None = None
         self._branches: list[tuple[int, list[_Line]]] | None = None
         """Open roots by place on the screen: (position among the roots, lines below it). None: to be made again."""
 
@@ -114,6 +154,7 @@ class RunTree:
             self._runs.pop(key, None)
             self._children.pop(key, None)
             self._open.discard(key)
+            self._unfolded.discard(key)
         self._branches = None
 
     def set_children(self, key: int, children: Sequence[Child]) -> None:
@@ -149,14 +190,24 @@ class RunTree:
         return key in self._open
 
     def set_open(self, key: int, is_open: bool) -> None:
-        """Open or close the branch of a run."""
+        """Open or close the branch of a run; opened again, its earlier calls stand in one line again."""
         if is_open:
             self._open.add(key)
         else:
             self._open.discard(key)
+            self._unfolded.discard(key)
         self._branches = None
 
-    def record(self, key: RowKey) -> Child | None:
+    def unfold(self, key: int) -> None:
+        """Show all calls of a run for as long as it is open."""
+        self._unfolded.add(key)
+        self._branches = None
+
+    def hold(self, key: RowKey | None) -> None:
+        """From the next change on, keep the row under the cursor among those that are shown."""
+        self._held = int(key[1]) if key is not None and key[0] == CALL else None
+
+    def record(self, key: RowKey) -> Child | Fold | None:
         """Return what a row shows."""
         if key[0] == RUN:
             return self._runs.get(int(key[1]))
@@ -166,16 +217,16 @@ class RunTree:
     def run_of(self, key: RowKey) -> FlowRun | None:
         """Return the flow run of a row: itself, or the run that made the call."""
         record = self.record(key)
-        call = as_call(record)
-        return as_run(record) if call is None else self._runs.get(call.flow_run_key)
+        owner = getattr(record, "flow_run_key", None)
+        return as_run(record) if owner is None else self._runs.get(owner)
 
     def parent_of(self, key: RowKey) -> RowKey | None:
         """Return the row above in the tree; None at the top level."""
         if key[0] == RUN and self._is_root(int(key[1])):
             return None
         record = self.record(key)
-        run, call = as_run(record), as_call(record)
-        parent = call.flow_run_key if call is not None else run.parent_key if run is not None else None
+        run = as_run(record)
+        parent = getattr(record, "flow_run_key", None) if run is None else run.parent_key
         return None if parent is None else (RUN, parent)
 
     # -- rows by position ----------------------------------------------------------------------------------------
@@ -207,6 +258,8 @@ class RunTree:
         _, record, guides = self._locate(index)
         if (run := as_run(record)) is not None:
             return run_row(run, self._look, guides=guides, is_open=run.key in self._open)
+        if isinstance(record, Fold):
+            return fold_row(record, self._look, guides)
         return call_row(cast("CallLine", record), self._look, guides)
 
     def is_any_running(self, first: int, stop: int) -> bool:
@@ -221,7 +274,7 @@ class RunTree:
         at = bisect_left(self._roots, key)
         return at < len(self._roots) and self._roots[at] == key
 
-    def _locate(self, index: int) -> tuple[RowKey, Child, str]:
+    def _locate(self, index: int) -> tuple[RowKey, Child | Fold, str]:
         shift = 0
         for position, lines in self._open_branches():
             if index <= position + shift:
@@ -243,7 +296,12 @@ class RunTree:
     def _lines_below(self, key: int, guides: str) -> list[_Line]:
         glyphs = self._look.glyphs
         lines: list[_Line] = []
-        children = self._children.get(key, ())
+        children: Sequence[Child] = self._children.get(key, ())
+        earlier = 0
+        if key not in self._unfolded:
+            earlier, children = fold(children, self._held)
+        if earlier:
+            lines.append(_Line((FOLD, key), Fold(key, earlier), guides + glyphs.branch))
         for number, child in enumerate(children, 1):
             is_last = number == len(children)
             lead = guides + (glyphs.last_branch if is_last else glyphs.branch)
@@ -304,6 +362,12 @@ def call_row(call: CallLine, look: Look, guides: str) -> Row:
         None,
         Cell(present.state_text(call.state_type, call.state_name, look.glyphs), tone),
     )
+
+
+def fold_row(line: Fold, look: Look, guides: str) -> Row:
+    """Write the earlier calls of a run as a row."""
+    text = f"{look.glyphs.ellipsis} {present.count_of(line.count, 'earlier call')}"
+    return Row((FOLD, line.flow_run_key), {"name": Cell(text, Tone.MUTED)}, guides, False)
 
 
 def _trouble(run: FlowRun) -> Cell:

@@ -19,8 +19,11 @@ THEME: Final = Theme(
     dark=True,
     variables={
         "quiet": "#8b9096",
-        "cursor-row": "#2b3a4a",
+        "cursor-row": "#242f47",
         "cursor-row-away": "#26292d",
     },
 )
-"""Colours are whole, never mixed with what is below: a cell is drawn from its own style alone."""
+"""Colours are whole, never mixed with what is below: a cell is drawn from its own style alone.
+
+The cursor's row is dark enough for every tone to be read on it, and stays so in the nearest of 256 colours.
+"""

@@ -1,4 +1,4 @@
-"""The log of one run with its title line and, when there is something to say, one line of why."""
+"""The log of one run with its title line and, below that, why the run is where it is or with what it was started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from flowdeck_tui.actions import Context, bindings
 from flowdeck_tui.desk import Desk
 from flowdeck_tui.present import Glyphs, Tone
 from flowdeck_tui.widgets.bar import Bar, Spans
-from flowdeck_tui.widgets.log_view import LogStatus, LogView
+from flowdeck_tui.widgets.log_marks import LogStatus
+from flowdeck_tui.widgets.log_view import LogView
+from flowdeck_tui.widgets.note import Note
 
 if TYPE_CHECKING:
     from flowdeck.deck import CallLine, FlowRun, LogReader
@@ -32,6 +34,7 @@ LARGE_LOG_BYTES: Final = 8 << 20
 LAST_LINES_SECONDS: Final = 2.0
 """How long after the end of a run lines may still arrive."""
 SIDEWAYS_COLUMNS: Final = 16
+REASON_LINES: Final = 3
 
 
 class _LogIndexed(Message):
@@ -55,8 +58,7 @@ class LogPanel(Vertical):
         self._desk = desk
         glyphs = desk.look.glyphs
         self._title = Bar(glyphs=glyphs, fill=glyphs.rule, id="log-title")
-        self._reason = Bar(glyphs=glyphs, id="log-reason")
-        self._reason.display = False
+        self._reason = Note(REASON_LINES, glyphs=glyphs, id="log-reason")
         self.log_view = LogView(ellipsis=glyphs.ellipsis, id="log")
         self._run: FlowRun | None = None
         self._call: CallLine | None = None
@@ -66,6 +68,8 @@ class LogPanel(Vertical):
         self._feeding: Timer | None = None
         self._quiet_seconds = 0.0
         self._search = ""
+        self._parameters = ("", "")
+        """Id of a run and its parameters as text."""
 
     def compose(self) -> ComposeResult:
         """Title, reason, log."""
@@ -80,17 +84,14 @@ class LogPanel(Vertical):
 
     @property
     def reason_text(self) -> str:
-        """What the line below the title says; empty when it is not shown."""
-        return self._reason.text if self._reason.display else ""
+        """What the lines below the title say; empty when they are not shown."""
+        return self._reason.text
 
     # -- which log -----------------------------------------------------------------------------------------------
 
     def show(self, run: FlowRun | None, call: CallLine | None) -> None:
         """Show the log of a run, and why it or a call of it is where it is."""
-        reason = None if run is None else reason_of(run, call, has_engine=self._desk.has_engine)
-        self._reason.display = reason is not None
-        if reason is not None:
-            self._reason.show(((f" {reason[0]}", reason[1]),))
+        self._show_reason(run, call)
         if (run, call) == (self._run, self._call):
             return
         self._run, self._call = run, call
@@ -100,6 +101,18 @@ class LogPanel(Vertical):
             self._open_soon()
         elif run is not None and self._reader is not None:
             self._keep_feeding()
+
+    def _show_reason(self, run: FlowRun | None, call: CallLine | None) -> None:
+        if run is None:
+            self._reason.show("")
+            return
+        if self._parameters[0] != run.id:
+            self._parameters = run.id, present.parameters_text(run.parameters)
+        reason = reason_of(run, call, has_engine=self._desk.has_engine)
+        if reason is not None:
+            self._reason.show(*reason, self._parameters[1])
+        else:
+            self._reason.show(self._parameters[1], Tone.MUTED, most=1)
 
     def _open_soon(self) -> None:
         if self._opening is not None:
@@ -201,14 +214,17 @@ class LogPanel(Vertical):
 
     def _show_title(self) -> None:
         glyphs = self._desk.look.glyphs
-        left = ((glyphs.rule * 2, Tone.MUTED),) if self._run is None else title_of(self._run, self._call, glyphs)
-        right = () if self._run is None else status_of(self.log_view.status, glyphs)
+        left = ((glyphs.rule * 2, Tone.MUTED),) if self._run is None else title_of(self._run, glyphs)
+        right = () if self._run is None else status_of(self.log_view.status, glyphs, is_over=self._run.is_final)
         self._title.show(left, right)
 
     # -- actions -------------------------------------------------------------------------------------------------
 
     def action_log_follow(self) -> None:
         """Stay at the end, or stop doing so."""
+        if self._run is not None and self._run.is_final:
+            self._desk.status.say("This run is over; G goes to the end of its log.")
+            return
         self.log_view.toggle_follow()
         self._desk.status.say("The log follows its end." if self.log_view.status.follows else "The log stands still.")
 
@@ -223,8 +239,15 @@ class LogPanel(Vertical):
         def end(text: str | None) -> None:
             self._search = text or ""
             self.log_view.search(self._search)
+            self.log_view.keep_search()
 
         await self._desk.status.prompt("find", self._search, self.log_view.search, end)
+
+    def end_search(self) -> bool:
+        """Mark nothing any more; False when nothing was searched."""
+        was_searched, self._search = bool(self._search), ""
+        self.log_view.end_search()
+        return was_searched
 
     def action_log_next(self) -> None:
         """Next match."""
@@ -289,7 +312,7 @@ class LogPanel(Vertical):
         self.screen.set_focus(self.log_view)
 
 
-def title_of(run: FlowRun, call: CallLine | None, glyphs: Glyphs) -> Spans:
+def title_of(run: FlowRun, glyphs: Glyphs) -> Spans:
     """Write which log this is."""
     spans = [
         (f"{glyphs.rule * 2} ", Tone.MUTED),
@@ -302,26 +325,25 @@ def title_of(run: FlowRun, call: CallLine | None, glyphs: Glyphs) -> Spans:
     ]
     if run.attempt > 1:
         spans.append((f"  attempt {run.attempt}", Tone.MUTED))
-    if call is not None:
-        spans.append((f"  at {inert_line(call.name)}", Tone.MUTED))
     return (*spans, (" ", Tone.MUTED))
 
 
-def status_of(status: LogStatus, glyphs: Glyphs) -> Spans:
-    """Write where in the log the view is."""
+def status_of(status: LogStatus, glyphs: Glyphs, *, is_over: bool = False) -> Spans:
+    """Write where in the log the view is; whether it follows is of interest as long as there is more to come."""
     words: list[str] = []
     if status.search:
         searching = "+" if status.is_searching else ""
         found = f"{status.match} of {status.matches:,}{searching}" if status.matches else f"none{searching}"
         words.append(f"/{inert_line(status.search)} {found}")
-    words.append("follows" if status.follows else "paused")
+    if status.below or not is_over:
+        words.append("follows" if status.follows else "paused")
     words.append(present.count_of(status.count, "line"))
     joint = f" {glyphs.rule * 2} "
     return ((f" {joint.join(words)} {glyphs.rule * 2}", Tone.MUTED),)
 
 
 def reason_of(run: FlowRun, call: CallLine | None, *, has_engine: bool) -> tuple[str, Tone] | None:
-    """Say in one line why a run, or the call under the cursor, is where it is; None when its state says all."""
+    """Say why a run, or the call under the cursor, is where it is; None when its state says all."""
     if call is not None and call.state_message and call.state_name != "Completed":
         message = inert_line(call.state_message.strip().split("\n", 1)[0])
         return f"{inert_line(call.name)}: {message}", present.state_tone(call.state_type, call.state_name)

@@ -17,7 +17,7 @@ from flowdeck_tui.messages import News, RunFilter, RunPage
 from flowdeck_tui.panes.log_panel import LogPanel
 from flowdeck_tui.present import ROOM_FOR_TWO, STATE_WIDTH, Tone
 from flowdeck_tui.row_source import RowKey
-from flowdeck_tui.run_tree import RUN, RunTree, as_call, matches, merge
+from flowdeck_tui.run_tree import FOLD, RUN, RunTree, as_call, matches, merge
 from flowdeck_tui.widgets.bar import Bar
 from flowdeck_tui.widgets.columns import Column
 from flowdeck_tui.widgets.tree_table import TreeTable
@@ -163,6 +163,7 @@ class RunsPane(Vertical):
 
     def _show_run(self) -> None:
         key = self.table.cursor
+        self.tree_rows.hold(key)
         call = None if key is None else as_call(self.tree_rows.record(key))
         self.log_panel.show(self.run, call)
 
@@ -259,13 +260,16 @@ class RunsPane(Vertical):
         elif key[0] == RUN:
             self._set_open(int(key[1]), not self.tree_rows.is_open(int(key[1])))
             self.refresh_rows()
+        elif key[0] == FOLD:
+            self.tree_rows.unfold(int(key[1]))
+            self.refresh_rows()
         else:
             self.action_log_full()
 
     def action_tree_expand(self) -> None:
         """Show what lies below the run."""
         key = self.table.cursor
-        if key is not None and key[0] == RUN and not self.tree_rows.is_open(int(key[1])):
+        if key is not None and (key[0] == FOLD or (key[0] == RUN and not self.tree_rows.is_open(int(key[1])))):
             self.action_row_open()
 
     def action_tree_collapse(self) -> None:
@@ -279,8 +283,10 @@ class RunsPane(Vertical):
             self.table.select(parent)
 
     def action_view_back(self) -> None:
-        """Undo the last step inwards: full screen, filter, open run."""
+        """Undo the last step inwards: search, full screen, filter, open run."""
         key = self.table.cursor
+        if self.screen.focused is self.log_panel.log_view and self.log_panel.end_search():
+            return
         if self._layout_kind != SHARED:
             self.set_layout(SHARED)
         elif self.screen.focused is not self.table:

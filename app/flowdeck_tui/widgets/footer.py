@@ -20,7 +20,7 @@ def footer_spans(chain: Sequence[Context], width: int) -> Spans:
     most = KEYS_WHEN_NARROW if width < NARROW_COLUMNS else KEYS_WHEN_WIDE
     while most:
         spans = _spans(actions.footer(chain, most))
-        if width_of(spans) - 1 <= width:  # the last cell is a blank
+        if width_of(spans) <= width:
             return spans
         most -= 1
     return ()
@@ -29,7 +29,8 @@ def footer_spans(chain: Sequence[Context], width: int) -> Spans:
 def _spans(shown: Sequence[Action]) -> Spans:
     spans: list[tuple[str, Tone]] = []
     for action in shown:
-        spans.extend(((f" {action.shown_key}", Tone.STRONG), (f" {action.label} ", Tone.MUTED)))
+        gap = "" if action is shown[-1] else " "
+        spans.extend(((f" {action.shown_key}", Tone.STRONG), (f" {action.label}{gap}", Tone.MUTED)))
     return tuple(spans)
 
 

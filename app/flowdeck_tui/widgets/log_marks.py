@@ -1,16 +1,35 @@
-"""What a log that stands still shows beside its lines: a scroll bar, and how many lines are below. Pure."""
+"""What tells where in a log a view is: facts for its title, a scroll bar, how many lines are below. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
 from flowdeck_tui.present import count_of
-from flowdeck_tui.widgets.log_lines import LogTone, Palette
+from flowdeck_tui.widgets.log_lines import LogTone, Palette, TimeMode
 from flowdeck_tui.widgets.log_window import LogWindow
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatus:
+    """What a title line may say of a view."""
+
+    count: int = 0
+    follows: bool = True
+    below: int = 0
+    """Lines below the screen."""
+    time_mode: TimeMode = TimeMode.CLOCK
+    search: str = ""
+    """The text that is searched; empty without a search."""
+    match: int = 0
+    """Which of the matching lines is the current one, from 1; 0 for none."""
+    matches: int = 0
+    is_searching: bool = False
+    """Whether the search has not seen all lines yet."""
 
 
 def pill_text(below: int) -> str:

@@ -7,7 +7,7 @@ the screen only, and marks exactly the cells that changed. It has no keys of its
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from rich.segment import Segment
@@ -28,7 +28,7 @@ from flowdeck_tui.widgets.log_lines import (
     draw_line,
     shift_to_show,
 )
-from flowdeck_tui.widgets.log_marks import pill_text, with_place_marks
+from flowdeck_tui.widgets.log_marks import LogStatus, pill_text, with_place_marks
 from flowdeck_tui.widgets.log_search import LogSearch, Searchable
 from flowdeck_tui.widgets.log_window import LogWindow, Place
 
@@ -52,24 +52,6 @@ class LogSource(Searchable, Protocol):
     def lines(self, first: int, stop: int) -> list[LogLine]:
         """Return the lines `[first, stop)`."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class LogStatus:
-    """What a title line may say of a view."""
-
-    count: int = 0
-    follows: bool = True
-    below: int = 0
-    """Lines below the screen."""
-    time_mode: TimeMode = TimeMode.CLOCK
-    search: str = ""
-    """The text that is searched; empty without a search."""
-    match: int = 0
-    """Which of the matching lines is the current one, from 1; 0 for none."""
-    matches: int = 0
-    is_searching: bool = False
-    """Whether the search has not seen all lines yet."""
 
 
 class LogView(Widget, can_focus=True):
@@ -129,7 +111,6 @@ class LogView(Widget, can_focus=True):
         self._search: LogSearch | None = None
         self._search_timer: Timer | None = None
         self._typed_from: Place | None = None  # where the view was when the search began that is being typed
-        self._is_shifted_for_match = False
         self._palette: Palette = {}
         self._lines: dict[int, DrawnLine] = {}  # by number; those on the screen
         self._rows: list[Strip] = []  # what stands on the screen, or will when it is painted next
@@ -161,6 +142,7 @@ class LogView(Widget, can_focus=True):
         """Show another log from its end on; None for no log. A search ends."""
         self._source = source
         self._search = None
+        self._typed_from = None
         self._restart()
         self._draw()
 
@@ -208,7 +190,6 @@ class LogView(Widget, can_focus=True):
         """Move the text sideways, to the right as long as some line goes on there."""
         if columns > 0 and not any(line.is_cut for line in self._lines.values()):
             return
-        self._is_shifted_for_match = False
         self._shift_to(max(0, self._layout_of_lines.shift + columns))
         self._draw()
 
@@ -301,13 +282,8 @@ class LogView(Widget, can_focus=True):
 
     def _shift_to_match(self, search: LogSearch, number: int) -> None:
         """Scroll sideways when the match would not be seen, and back for one that needs it no longer."""
-        found = self._source.lines(number, number + 1) if self._source else []
-        if not found:
-            return
-        shift = shift_to_show(found[0], self._layout_of_lines, search.pattern)
-        if shift or self._is_shifted_for_match:
-            self._is_shifted_for_match = bool(shift)
-            self._shift_to(shift)
+        if found := self._source.lines(number, number + 1) if self._source else []:
+            self._shift_to(shift_to_show(found[0], self._layout_of_lines, search.pattern))
 
     def _search_on(self) -> None:
         self._search_timer = None

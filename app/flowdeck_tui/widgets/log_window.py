@@ -5,7 +5,6 @@ A paused view never moves by itself: its place is the number of a line, and line
 
 from __future__ import annotations
 
-
 Place = tuple[int, bool, bool]
 """First line on the screen, whether the view follows, whether it was told not to."""
 

@@ -33,7 +33,7 @@ class Note(Toned):
             id: of the widget.
         """
         super().__init__(id=id)
-        self._most = most
+        self._most = self._room = most
         self._is_fixed = is_fixed
         self._ellipsis = glyphs.ellipsis
         self._said: tuple[str, Tone, str] = ("", Tone.PLAIN, "")
@@ -46,16 +46,18 @@ class Note(Toned):
         """What it says; empty when it is not shown."""
         return self._said[0]
 
-    def show(self, text: str, tone: Tone = Tone.PLAIN, beside: str = "") -> None:
+    def show(self, text: str, tone: Tone = Tone.PLAIN, beside: str = "", *, most: int | None = None) -> None:
         """Change the text.
 
         Args:
             text: what to say; empty for nothing.
             tone: what the text means.
             beside: said on the same line, muted, where there is room for both.
+            most: lines that this text may take; None for as many as the note has.
         """
         if (text, tone, beside) != self._said:
             self._said = (text, tone, beside)
+            self._room = self._most if most is None else most
             # Not laid out yet, or hidden: it is as wide as the screen.
             self._lay_out(self.size.width or self.app.size.width)
 
@@ -64,7 +66,7 @@ class Note(Toned):
         self._lay_out(self.size.width)
 
     def _lay_out(self, width: int) -> None:
-        self._lines = wrapped(self._said[0], width - 2, self._most, self._ellipsis)
+        self._lines = wrapped(self._said[0], width - 2, self._room, self._ellipsis)
         if not self._is_fixed:
             self.display = bool(self._lines)
             if self._lines:

@@ -128,6 +128,9 @@ class StatusArea(Container):
         self._glyphs = glyphs
         self._status = Bar(glyphs=glyphs, id="status")
         self._said: tuple[str, Tone, str] = ("", Tone.PLAIN, "")
+        self._about: tuple[str, object] | None = None
+        self.times_said = 0
+        """Grows with each thing that is said."""
         self._guest: Widget | None = None
         self._came_from: Widget | None = None
 
@@ -140,9 +143,33 @@ class StatusArea(Container):
         """What the status line says."""
         return self._status.text
 
-    def say(self, text: str, *, tone: Tone = Tone.PLAIN, echo: str = "") -> None:
-        """Show one sentence, and the command that does the same."""
+    @property
+    def about(self) -> tuple[str, object] | None:
+        """What the sentence speaks of, and how it was then; None when it speaks of nothing that changes."""
+        return self._about
+
+    def say(
+        self, text: str, *, tone: Tone = Tone.PLAIN, echo: str = "", about: tuple[str, object] | None = None
+    ) -> None:
+        """Show one sentence, and the command that does the same.
+
+        Args:
+            text: the sentence; empty to say nothing.
+            tone: what it means.
+            echo: the command.
+            about: what the sentence speaks of, for `about` to tell; None for nothing that changes.
+        """
+        self.times_said += 1
+        self._about = about
         self._said = (text, tone, echo)
+        self._draw()
+
+    def drop_sentence(self) -> None:
+        """Take the sentence back, which is not true any more, and leave the command."""
+        self.say("", echo=self._said[2])
+
+    def _draw(self) -> None:
+        text, tone, echo = self._said
         right = ((f"  $ {echo} ", Tone.MUTED),) if echo else ()
         # What went wrong is read to its end; what went well teaches its command.
         if tone is not Tone.PLAIN and width_of(right) + cell_len(text) + 1 > self.size.width:
@@ -151,8 +178,7 @@ class StatusArea(Container):
 
     def on_resize(self) -> None:
         """Fit the text to the new width."""
-        text, tone, echo = self._said
-        self.say(text, tone=tone, echo=echo)
+        self._draw()
 
     async def ask(self, question: str, on_yes: Callable[[], None]) -> None:
         """Ask a question; `on_yes` is called if the answer is y."""

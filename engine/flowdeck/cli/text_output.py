@@ -86,7 +86,7 @@ def flow_run(
             "Exit code": "" if run.exit_code is None else str(run.exit_code),
             "Signal": "" if run.signal is None else str(run.signal),
             "Tasks": f"{counts.completed} of {counts.total} completed" if counts.total else "",
-            "Log": f"{run.error_count} errors, {run.warning_count} warnings",
+            "Log": f"{_count(run.error_count, 'error')}, {_count(run.warning_count, 'warning')}",
         },
         paper,
     )
@@ -310,3 +310,7 @@ def _first_line(text: str) -> str:
 
 def _value(value: Any) -> str:
     return inert_line(json.dumps(value, ensure_ascii=False))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
