@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import pytest
 
@@ -176,7 +177,9 @@ def test_script_run_that_waits_for_its_retry_is_crashed_when_its_process_is_gone
 def test_cancelled_script_is_ended_with_its_children_but_not_its_group(live: LiveHome) -> None:
     """A script that sits in a task is signalled by pid: what started it, in the same group, goes on."""
     live.flow(FOR_EVER + SCRIPT_CALL, file="script.py")
-    shell = live.start(arguments=["sh", "-c", f"python {live.folder}/script.py; echo shell goes on >&2; sleep 60"])
+    shell = live.start(
+        arguments=["sh", "-c", f"{sys.executable} {live.folder}/script.py; echo shell goes on >&2; sleep 60"]
+    )
     run = live.until(live.deck.flow_runs)[0]
     child = int(live.until(lambda: live.messages(run, "logger"))[0])
     live.start_engine()
