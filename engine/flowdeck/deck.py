@@ -236,12 +236,7 @@ class Deck:
             tags=tuple(tags),
             environment=json.dumps(dict(os.environ)),
         )
-        try:
-            run_key = self._database.write(lambda connection: flow_runs.insert(connection, new))
-        except IntegrityError:
-            row = self._reader().execute("SELECT key FROM flow_run WHERE dedup_key = ?", (key,)).fetchone()
-            run_key = row[0]
-        return self._existing(run_key)
+        return self._existing(self._insert_once(new))
 
     def retry(self, reference: str, *, completed: bool = False) -> FlowRun:
         """Schedule the next attempt of a run that failed, crashed or was cancelled. Today it runs all its tasks again.
@@ -361,6 +356,14 @@ class Deck:
 
     def _reader(self) -> Connection:
         return self._database.reader()
+
+    def _insert_once(self, new: flow_runs.NewFlowRun) -> int:
+        """Make a run, unless its request was made before; return the key of the one that there is."""
+        try:
+            return self._database.write(lambda connection: flow_runs.insert(connection, new))
+        except IntegrityError:
+            query = "SELECT key FROM flow_run WHERE dedup_key = ?"
+            return self._reader().execute(query, (new.dedup_key,)).fetchone()[0]
 
     def _existing(self, key: int) -> FlowRun:
         run = self.flow_run_by_key(key)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -314,3 +315,44 @@ def test_flood_of_output_is_kept_whole(live: LiveHome) -> None:
         """)
     assert live.start_host(run).wait(60) == 0
     assert live.messages(run, "stdout") == [f"line {number}" for number in range(50_000)]
+
+
+def test_printed_lines_of_threads_stay_whole_and_have_their_task(live: LiveHome) -> None:
+    """Without log_prints too: a line of a mapped task is one record, under its own task."""
+    run = live.create("""
+        @task
+        def show(number):
+            print("row", number, "of", "many")
+
+        @flow
+        def main():
+            show.map(range(20)).wait()
+            print("a part,", end=" "); print("and its rest")
+        """)
+    live.start_host(run).wait()
+    printed = {(record.task_name, record.message) for record in live.log(run) if record.source == "stdout"}
+    assert printed == {
+        *((f"show-{number}", f"row {number} of many") for number in range(20)),
+        (None, "a part, and its rest"),
+    }
+
+
+def test_log_says_that_a_deaf_process_had_to_be_killed(tmp_path: Path) -> None:
+    """A flow process that ignores SIGTERM, alone in its tree, is counted too."""
+    live = LiveHome(tmp_path, {"FLOWDECK_CANCEL_GRACE_SECONDS": "0.2"})
+    try:
+        run = live.create("""
+            @flow
+            def main():
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                get_run_logger().info("deaf")
+                while True: time.sleep(0.05)
+            """)
+        host = live.start_host(run)
+        live.until_said(run, "deaf")
+        live.deck.cancel(run.id)
+        host.wait()
+        assert live.now(run).state_message == "Cancelled on request."
+        assert any("1 process of the run did not end when asked" in text for text in live.messages(run, "engine"))
+    finally:
+        live.close()

@@ -14,7 +14,7 @@ from flowdeck.cli import json_output, printing, text_output
 from flowdeck.cli.log_output import LEVELS, LinesOutput, LogView, RecordsOutput, follow
 from flowdeck.cli.surroundings import bring_up_engine, now, reason_of, with_reasons
 from flowdeck.cli.tables import Paper, paper_for
-from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, count, run_noun
+from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, add_parameters, count, run_noun
 from flowdeck.cli.watching import watch
 from flowdeck.deck import Deck, FlowRun, RunQuery
 from flowdeck.rules import parameters as parameter_rules
@@ -35,14 +35,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _configure_create(parser: Parser) -> None:
     parser.add_argument("flow", metavar="FLOW", help="name, function or FILE:FUNCTION")
-    parser.add_argument(
-        "-p",
-        dest="parameters",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="a parameter; as often as needed",
-    )
+    add_parameters(parser)
     parser.add_argument("--at", type=_moment, metavar="TIME", help="when to start, such as 2030-01-31T08:00 (local)")
     parser.add_argument("--name", help="of the run; two random words otherwise")
     parser.add_argument("--key", metavar="DEDUP", help="asked again with the same key, the first run is given back")

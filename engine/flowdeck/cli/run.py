@@ -15,7 +15,7 @@ from typing import Any, Final
 from flowdeck.cli.flow_reference import parsed_parameters
 from flowdeck.cli.printing import lines, note
 from flowdeck.cli.surroundings import now
-from flowdeck.cli.verbs import Parser, Verb, parsed
+from flowdeck.cli.verbs import Parser, Verb, add_parameters, parsed
 from flowdeck.deck import Deck, RunQuery
 from flowdeck.execution import context
 from flowdeck.execution.failures import describe
@@ -37,14 +37,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _configure(parser: Parser) -> None:
     parser.add_argument("file", metavar="FILE[:FLOW]", help="file of the flow, and the name of its function")
-    parser.add_argument(
-        "-p",
-        dest="parameters",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="a parameter; as often as needed",
-    )
+    add_parameters(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:

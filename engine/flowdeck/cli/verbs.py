@@ -115,3 +115,15 @@ def _help(noun: str, verbs: Mapping[str, Verb]) -> str:
     lines = [f"usage: flowdeck {noun} COMMAND ...", "", "Commands:"]
     lines += [f"  {name:<{width}}  {verb.summary}" for name, verb in verbs.items()]
     return "\n".join([*lines, "", f"  flowdeck {noun} COMMAND --help  says more"])
+
+
+def add_parameters(parser: Parser) -> None:
+    """Let a verb take parameters of a flow."""
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a parameter; as often as needed",
+    )

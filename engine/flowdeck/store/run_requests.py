@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from flowdeck.store.sqlite import Connection
+
+INTERPRETER: Final = """coalesce(interpreter, (
+    SELECT f.interpreter FROM flow_file f
+    WHERE f.folder = working_dir AND f.folder || '/' || f.file = source_file))"""
+"""The Python that runs a row of flow_run: that of its last attempt, else the one by which its file was described."""
 
 
 class RunRequest(NamedTuple):
     """The surroundings in which a claimed run shall be executed."""
 
     interpreter: str | None
-    """That of its last attempt, else the one by which its file was described; None when neither is known."""
+    """See `INTERPRETER`; None when neither is known."""
     environment: Mapping[str, str] | None
     """As it was where the run was triggered; None when it was not kept."""
 
 
 def of_run(connection: Connection, key: int) -> RunRequest | None:
     """Return what a run asks for; None when it is gone. The row keeps it, other than `supervision.take_assignment`."""
-    row = connection.execute(
-        """SELECT coalesce(interpreter, (
-               SELECT f.interpreter FROM flow_file f
-               WHERE f.folder = working_dir AND f.folder || '/' || f.file = source_file)), environment
-           FROM flow_run WHERE key = ?""",
-        (key,),
-    ).fetchone()
+    row = connection.execute(f"SELECT {INTERPRETER}, environment FROM flow_run WHERE key = ?", (key,)).fetchone()
     if row is None:
         return None
     interpreter, environment = row

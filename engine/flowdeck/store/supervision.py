@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from flowdeck.rules.states import TERMINAL, State, StateType, named
 from flowdeck.store import flow_runs, task_runs
+from flowdeck.store.run_requests import INTERPRETER
 from flowdeck.store.sqlite import Connection
 
 _LIVE: Final = "state_type IN ('SCHEDULED', 'PENDING', 'RUNNING', 'PAUSED', 'CANCELLING')"
@@ -95,10 +96,7 @@ def take_assignment(
         None when the run is not waiting for this host: it was cancelled, given back or deleted meanwhile.
     """
     row = connection.execute(
-        """SELECT id, working_dir, source_file, environment, coalesce(interpreter, (
-               SELECT f.interpreter FROM flow_file f
-               WHERE f.folder = working_dir AND f.folder || '/' || f.file = source_file))
-           FROM flow_run
+        f"""SELECT id, working_dir, source_file, environment, {INTERPRETER} FROM flow_run
            WHERE key = ? AND incarnation = ? AND state_type IN ('PENDING', 'CANCELLING') AND host_pid IS NULL""",
         (key, incarnation),
     ).fetchone()
