@@ -181,3 +181,59 @@ def create_run_triggers(db: sqlite_utils.Database) -> None:
             WHEN new.warnings <> old.warnings OR new.errors <> old.errors BEGIN {changed.format("new.flow_run")} END""",
     ):
         db.execute(statement)
+
+
+@migrations()
+def add_resource_use(db: sqlite_utils.Database) -> None:
+    """Peak memory and processor time of a run's process tree; how often a run may start again after a crash."""
+    _add_columns(
+        db,
+        "flow_run",
+        "peak_rss_bytes INTEGER",
+        "cpu_seconds REAL",
+        "crash_retries INTEGER NOT NULL DEFAULT 0",
+        "hooks TEXT",  # JSON array of the ends (crashed, cancellation) for which its flow has hooks
+    )
+
+
+@migrations()
+def add_results(db: sqlite_utils.Database) -> None:
+    """Recorded results: of calls for replay, and under keys of their own for caching.
+
+    A result lies inline (`result`) or in a file of the home's results folder (`result_hash`).
+    `call_key` stands for (call key of the parent, task, inputs, occurrence): the same call in every attempt of a run.
+    """
+    _add_columns(
+        db,
+        "flow_run",
+        "call_key BLOB",
+        "reused INTEGER NOT NULL DEFAULT 0",
+        "result BLOB",
+        "result_hash TEXT",
+        "result_preview TEXT",
+        "unused_results TEXT",  # JSON object: count, and the names of some of the recorded calls that nothing asked for
+    )
+    _add_columns(
+        db,
+        "task_run",
+        "call_key BLOB",
+        "reused_from INTEGER",  # id of the task run of an earlier attempt whose result this one has
+        "cache_key TEXT",
+        "cache_reason TEXT",
+        "result_bytes INTEGER",
+    )
+    for statement in (
+        """CREATE TABLE cached_result(
+            cache_key TEXT PRIMARY KEY, task_run INTEGER, flow_run_id TEXT, recorded_at INTEGER NOT NULL,
+            expires_at INTEGER, result BLOB, result_hash TEXT) STRICT""",
+        "CREATE INDEX task_run_result ON task_run(result_hash) WHERE result_hash IS NOT NULL",
+        "CREATE INDEX flow_run_result ON flow_run(result_hash) WHERE result_hash IS NOT NULL",
+        "CREATE INDEX cached_result_file ON cached_result(result_hash) WHERE result_hash IS NOT NULL",
+        "CREATE INDEX cached_result_expiry ON cached_result(expires_at) WHERE expires_at IS NOT NULL",
+    ):
+        db.execute(statement)
+
+
+def _add_columns(db: sqlite_utils.Database, table: str, *columns: str) -> None:
+    for column in columns:
+        db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
