@@ -239,7 +239,7 @@ class Deck:
         return self._existing(self._insert_once(new))
 
     def retry(self, reference: str, *, completed: bool = False) -> FlowRun:
-        """Schedule the next attempt of a run that failed, crashed or was cancelled. Today it runs all its tasks again.
+        """Schedule the next attempt of a run that failed, crashed or was cancelled; recorded calls are not run again.
 
         Args:
             reference: the run.

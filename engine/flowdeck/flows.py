@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import CodeType
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from flowdeck.execution import context, flow_starts, signals, uncaught
 from flowdeck.execution.arguments import inputs_in, resolve
@@ -17,11 +17,11 @@ from flowdeck.execution.flow_engine import FlowCall, run_flow
 from flowdeck.execution.futures import value_of
 from flowdeck.rules import parameters as parameter_rules
 from flowdeck.rules.exceptions import DefinitionError, ParameterError, UnfinishedRun
-from flowdeck.rules.retries import retry_policy
+from flowdeck.rules.options import FlowOptions, flow_spec
 from flowdeck.rules.specs import FlowSpec
 from flowdeck.rules.states import State
 from flowdeck.store.database import Busy, Database
-from flowdeck.tasks import by_name, check_definition, first_paragraph, is_async, name_of, nothing
+from flowdeck.tasks import by_name, check_definition, is_async, name_of, nothing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,10 +69,11 @@ class Flow(Generic[P, R]):
             return self._run_async(args, kwargs, return_state)  # pyright: ignore[reportReturnType]
         if context.flow_run.get() is not None:
             call = self._start(*_resolved(self.spec.name, args, kwargs))
-            return value_of(finish(run_flow(call, _SYNC)), self.spec.name, return_state)
+            state = call if isinstance(call, State) else finish(run_flow(call, _SYNC))
+            return value_of(state, self.spec.name, return_state)
         kwargs.pop("wait_for", None)
         with uncaught.told_in_a_sentence():
-            call = self._start(args, kwargs)
+            call = self._start_root(args, kwargs)
             with signals.handled(call.run.recorder.interrupt):
                 state = finish(run_flow(call, _SYNC))
             return value_of(state, self.spec.name, return_state)
@@ -112,13 +113,21 @@ class Flow(Generic[P, R]):
         if context.flow_run.get() is not None:
             await _ASYNC.wait(inputs_in(args, kwargs).futures)
             call = await self._start_async(*_resolved(self.spec.name, args, kwargs))
-            return value_of(await run_flow(call, _ASYNC), self.spec.name, return_state)
+            state = call if isinstance(call, State) else await run_flow(call, _ASYNC)
+            return value_of(state, self.spec.name, return_state)
         kwargs.pop("wait_for", None)
         with uncaught.told_in_a_sentence():
-            state = await _run_root(await self._start_async(args, kwargs))
+            call = await self._start_async(args, kwargs)
+            assert isinstance(call, FlowCall)  # only a subflow may be known already
+            state = await _run_root(call)
             return value_of(state, self.spec.name, return_state)
 
-    async def _start_async(self, args: Sequence[Any], kwargs: dict[str, Any]) -> FlowCall:
+    def _start_root(self, args: Sequence[Any], kwargs: dict[str, Any]) -> FlowCall:
+        call = self._start(args, kwargs)
+        assert isinstance(call, FlowCall)  # only a subflow may be known already
+        return call
+
+    async def _start_async(self, args: Sequence[Any], kwargs: dict[str, Any]) -> FlowCall | State:
         """Start without waiting for another process's lock on the event loop."""
         try:
             return self._start(args, kwargs, patient=False)
@@ -129,15 +138,16 @@ class Flow(Generic[P, R]):
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(None, lambda: here.run(self._start, args, kwargs))
 
-    def _start(self, args: Sequence[Any], kwargs: dict[str, Any], patient: bool = True) -> FlowCall:
+    def _start(self, args: Sequence[Any], kwargs: dict[str, Any], patient: bool = True) -> FlowCall | State:
+        """Make the run of a call; of a subflow that an earlier attempt has completed, return its state instead."""
         try:
             parameters = self._coerced(args, kwargs)
         except ParameterError as error:
             given = {**dict(zip(self._code.co_varnames, args, strict=False)), **kwargs}
             flow_starts.record_refused(self.spec, self._code, given, error)
             raise error.with_traceback(None) from None
-        run = flow_starts.start(self.spec, self._code, parameters, patient=patient)
-        return self._call_of(run, parameters)
+        run = flow_starts.start(self.spec, self.fn, self._code, parameters, patient=patient)
+        return run if isinstance(run, State) else self._call_of(run, parameters)
 
     def _coerced(self, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
         signature = parameter_rules.signature_of(self.fn)
@@ -213,61 +223,21 @@ def flow(function: Callable[P, R], /) -> Flow[P, R]: ...
 
 
 @overload
-def flow(
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    retries: int = 0,
-    retry_delay_seconds: float | Sequence[float] = 0,
-    log_prints: bool | None = None,
-    validate_parameters: bool = True,
-) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+def flow(**options: Unpack[FlowOptions]) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
 
 
-def flow(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    retries: int = 0,
-    retry_delay_seconds: float | Sequence[float] = 0,
-    log_prints: bool | None = None,
-    validate_parameters: bool = True,
-) -> Any:
+def flow(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a flow of a function, synchronous or not.
 
     Args:
         function: given when used as `@flow` without parentheses.
-        name: of the flow; the function's name with hyphens for underscores unless given.
-        description: what it does; the first paragraph of the docstring unless given.
-        retries: how often the whole flow is tried again after a failure.
-        retry_delay_seconds: wait before each retry; of a list the last one repeats.
-        log_prints: `print` goes to the log of the run, in its tasks too unless they say otherwise.
-        validate_parameters: make of arguments what their annotations ask, and refuse what does not fit.
+        options: see `flowdeck.rules.options.FlowOptions`.
 
     Raises:
-        DefinitionError: an option cannot be used.
+        DefinitionError: an option is unknown or cannot be used.
     """
     if function is None:
-        return functools.partial(
-            flow,
-            name=name,
-            description=description,
-            retries=retries,
-            retry_delay_seconds=retry_delay_seconds,
-            log_prints=log_prints,
-            validate_parameters=validate_parameters,
-        )
-    own_name = name or name_of(function, "flow").replace("_", "-")
-    if any(character in own_name for character in "/%&><"):
-        raise DefinitionError(f"A flow may not be named '{own_name}': the characters / % & > < are not allowed.")
-    check_definition(function, "flow", own_name)
-    spec = FlowSpec(
-        name=own_name,
-        description=description or first_paragraph(function.__doc__),
-        retry=retry_policy(retries, retry_delay_seconds, owner=f"flow '{own_name}'"),
-        log_prints=log_prints,
-        validate_parameters=validate_parameters,
-    )
-    return Flow(function, spec)
+        return functools.partial(flow, **options)
+    name = name_of(function, "flow")
+    check_definition(function, "flow", options.get("name") or name)
+    return Flow(function, flow_spec(name, function.__doc__, options))

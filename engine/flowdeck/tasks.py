@@ -7,7 +7,7 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from flowdeck.execution import context
 from flowdeck.execution.arguments import Inputs, inputs_in
@@ -18,12 +18,11 @@ from flowdeck.execution.failures import state_of_error
 from flowdeck.execution.futures import TaskFuture, TaskFutureList, value_of
 from flowdeck.execution.mapping import Unmapped, items_of
 from flowdeck.execution.run_logs import capture_prints
-from flowdeck.execution.tagging import tag_set
 from flowdeck.execution.task_engine import TaskCall, make_call, run_task
 from flowdeck.rules.call_keys import task_key
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, DefinitionError, MissingContextError
-from flowdeck.rules.retries import retry_policy
+from flowdeck.rules.options import TaskOptions, task_spec
 from flowdeck.rules.specs import TaskSpec
 from flowdeck.rules.states import named
 
@@ -234,63 +233,24 @@ def task(function: Callable[P, R], /) -> Task[P, R]: ...
 
 
 @overload
-def task(
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    tags: Iterable[str] | None = None,
-    retries: int = 0,
-    retry_delay_seconds: float | Sequence[float] = 0,
-    log_prints: bool | None = None,
-) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def task(**options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
-def task(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    tags: Iterable[str] | None = None,
-    retries: int = 0,
-    retry_delay_seconds: float | Sequence[float] = 0,
-    log_prints: bool | None = None,
-) -> Any:
+def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a task of a function, synchronous or not.
 
     Args:
         function: given when used as `@task` without parentheses.
-        name: of the task; the function's name with hyphens for underscores unless given.
-        description: what it does; the first paragraph of the docstring unless given.
-        tags: of every run of it.
-        retries: how often it is tried again after a failure.
-        retry_delay_seconds: wait before each retry; of a list the last one repeats.
-        log_prints: `print` goes to the log; None as the flow does.
+        options: see `flowdeck.rules.options.TaskOptions`.
 
     Raises:
-        DefinitionError: an option cannot be used.
+        DefinitionError: an option is unknown or cannot be used.
     """
     if function is None:
-        return functools.partial(
-            task,
-            name=name,
-            description=description,
-            tags=tags,
-            retries=retries,
-            retry_delay_seconds=retry_delay_seconds,
-            log_prints=log_prints,
-        )
-    own_name = name or name_of(function, "task")
-    check_definition(function, "task", own_name)
-    spec = TaskSpec(
-        name=own_name,
-        key=task_key(function),
-        description=description or first_paragraph(function.__doc__),
-        tags=tag_set(tags, f"task '{own_name}'"),
-        retry=retry_policy(retries, retry_delay_seconds, owner=f"task '{own_name}'"),
-        log_prints=log_prints,
-    )
-    return Task(function, spec)
+        return functools.partial(task, **options)
+    name = name_of(function, "task")
+    check_definition(function, "task", options.get("name") or name)
+    return Task(function, task_spec(name, task_key(function), function.__doc__, options))
 
 
 def name_of(function: Any, kind: str) -> str:
@@ -333,13 +293,6 @@ def check_definition(function: Callable[..., Any], kind: str, name: str) -> None
             raise DefinitionError(
                 f"{kind} '{name}' has a parameter '{reserved}', which is flowdeck's own keyword; give it another name."
             )
-
-
-def first_paragraph(docstring: str | None) -> str | None:
-    """Return the first paragraph of a docstring on one line."""
-    if not docstring or not docstring.strip():
-        return None
-    return " ".join(docstring.strip().split("\n\n", 1)[0].split())
 
 
 async def nothing() -> None:

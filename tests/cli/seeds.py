@@ -18,7 +18,7 @@ from flowdeck.store.flow_runs import NewFlowRun
 from flowdeck.store.home import locate
 from flowdeck.store.log_writer import LogWriter
 from flowdeck.store.run_facts import CALLS_PER_RUN, error_to_json
-from flowdeck.store.task_runs import NewTaskRun
+from flowdeck.store.task_runs import NewTaskRun, RecordedValue
 
 SCHEMA = {
     "type": "object",
@@ -90,8 +90,8 @@ class Seeds:
         error = error_to_json(ERROR)
 
         def end(connection: Any) -> None:
-            task_runs.set_final(connection, first, 1, named("Completed"), at, "[1, 2]", None)
-            task_runs.set_final(connection, second, 1, named("Failed", "ValueError: no rows"), at, None, error)
+            task_runs.set_final(connection, first, 1, named("Completed"), at, None, RecordedValue("[1, 2]"))
+            task_runs.set_final(connection, second, 1, named("Failed", "ValueError: no rows"), at, error)
 
         self.database.write(end)
         self.log(run_id, (20, "logger", 1, "extract-0", "412 rows"), (40, "engine", 2, "load-0", ERROR.message))

@@ -93,7 +93,7 @@ def test_retry_and_watch(command: Command, deck: Deck, job: FlowEntry, tmp_path:
     assert second.code == 0
     assert (second.json["id"], second.json["attempt"], second.json["error"]) == (run_id, 2, None)
     assert "FileNotFoundError" not in second.err
-    assert "attempt 2; all its tasks run again" in second.err
+    assert "attempt 2; 1 recorded result to reuse" in second.err
     refused = command("flow-run", "retry", run_id)
     assert (refused.code, refused.out) == (1, "")
     assert "--completed" in refused.err

@@ -51,7 +51,7 @@ def test_every_change_of_a_run_is_told(database: Database, changes: ChangeFeed) 
     task_run_id = make_call(database, key, 1)
     assert changes.wait(1) == run_changes(key)
     for change in (
-        lambda connection: task_runs.set_final(connection, task_run_id, 1, named("Completed"), 1, None, None),
+        lambda connection: task_runs.set_final(connection, task_run_id, 1, named("Completed"), 1, None),
         lambda connection: flow_runs.add_log_counts(connection, key, 1, 0),
         lambda connection: flow_runs.set_columns(connection, key, {"exit_code": 0}),
         lambda connection: flow_runs.set_state(connection, key, named("Completed"), 1),

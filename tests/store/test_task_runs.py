@@ -19,7 +19,7 @@ Change = Callable[[Any, int, State], bool]
 
 
 def set_final(connection: Any, task_run_id: int, target: State) -> bool:
-    return task_runs.set_final(connection, task_run_id, 1, target, 5_000, "42", None)
+    return task_runs.set_final(connection, task_run_id, 1, target, 5_000, None, task_runs.RecordedValue("42"))
 
 
 CHANGES: dict[StateType, Change] = {

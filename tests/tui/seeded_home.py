@@ -145,7 +145,7 @@ class SeededHome:
             task_runs.insert(connection, new, first, at, None if waits else at, "thread-1")
             if call.state in ("Completed", "Failed", "Crashed", "Cancelled"):
                 final = State(StateType(call.state.upper()), call.state, call.message)
-                task_runs.set_final(connection, call_id, incarnation, final, at + 1_500_000, None, None)
+                task_runs.set_final(connection, call_id, incarnation, final, at + 1_500_000, None)
 
         self.database.write(write)
         return call_id
@@ -153,7 +153,7 @@ class SeededHome:
     def finish_call(self, call_id: int, at: datetime = NOW) -> None:
         self.database.write(
             lambda connection: task_runs.set_final(
-                connection, call_id, 1, named("Completed"), to_microseconds(at), None, None
+                connection, call_id, 1, named("Completed"), to_microseconds(at), None
             )
         )
 

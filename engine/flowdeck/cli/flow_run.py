@@ -192,7 +192,7 @@ def _retry(arguments: argparse.Namespace) -> int:
         bring_up_engine(deck)
         run = deck.retry(before.id, completed=arguments.completed)
         bring_up_engine(deck)  # one that had nothing to do may have ended in between
-        sentence = f"Run {run.name} ({run.id}) starts attempt {run.attempt}; all its tasks run again."
+        sentence = f"Run {run.name} ({run.id}) starts attempt {run.attempt}; what it has recorded is not run again."
         return _started(deck, run, arguments, sentence, first_line)
 
 

@@ -9,6 +9,8 @@ from contextlib import suppress
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final
 
+from flowdeck.execution.large_values import LargeValues
+from flowdeck.execution.replay import Replay
 from flowdeck.execution.task_runner import TaskRunner
 from flowdeck.rules.exceptions import MissingContextError
 
@@ -56,6 +58,8 @@ class FlowRunContext:
             submitted: futures of submitted calls, in order.
             runner: runs submitted calls; made when first needed.
             told: the exception whose traceback the log has last.
+            replay: what earlier attempts have recorded.
+            large_values: which recorded calls made them.
             closing: the flow's body failed or was cancelled: calls that have not begun do not begin any more.
             torn: a call was torn away from its end, so that its row may not be closed.
         """
@@ -71,6 +75,8 @@ class FlowRunContext:
         self.tags = tags
         self.submitted: list[TaskFuture[Any]] = []
         self.runner: TaskRunner | None = None
+        self.replay = Replay(recorder.results, attempt)
+        self.large_values = LargeValues()
         self.closing = False
         self.torn = False
         self.told: BaseException | None = None
@@ -79,12 +85,17 @@ class FlowRunContext:
         self._next_number: int | None = None
         self._groups = 0
         self._indices: dict[str, int] = {}
-        self._occurrences: dict[tuple[int | None, str, bytes | None], int] = {}
+        self._occurrences: dict[tuple[int | None, str, bytes], int] = {}
 
     @property
     def run_id(self) -> str:
         """UUID of the flow run."""
         return self.recorder.run_id
+
+    @property
+    def is_subflow(self) -> bool:
+        """Tell whether another run called this one."""
+        return self.root_run_id != self.run_id
 
     def is_forked_copy(self) -> bool:
         """Tell whether this process was forked from the run's: the run is recorded there, not here."""
@@ -124,7 +135,7 @@ class FlowRunContext:
             self._groups += 1
             return self._groups
 
-    def occurrence(self, parent_id: int | None, task_key: str, input_key: bytes | None) -> int:
+    def occurrence(self, parent_id: int | None, task_key: str, input_key: bytes) -> int:
         """Return the how-manieth call (from 0) this is with the same parent, task and inputs."""
         call = (parent_id, task_key, input_key)
         with self._lock:
@@ -133,7 +144,8 @@ class FlowRunContext:
         return count
 
     def start_attempt(self, attempt: int) -> None:
-        """Forget what the last attempt of this run counted; numbers of calls go on."""
+        """Forget what the last attempt of this run counted, and read what it recorded; numbers of calls go on."""
+        self.replay.start_attempt(attempt)
         with self._lock:
             self.attempt = attempt
             self._indices.clear()
@@ -146,13 +158,14 @@ class FlowRunContext:
 class TaskRunContext:
     """A task call as its own thread sees it."""
 
-    __slots__ = ("attempt", "log_prints", "name", "task_name", "task_run_id")
+    __slots__ = ("attempt", "call_key", "log_prints", "name", "task_name", "task_run_id")
 
-    def __init__(self, task_run_id: int, task_name: str, name: str, log_prints: bool) -> None:
+    def __init__(self, task_run_id: int, task_name: str, name: str, log_prints: bool, call_key: bytes = b"") -> None:
         self.task_run_id = task_run_id
         self.task_name = task_name
         self.name = name
         self.log_prints = log_prints
+        self.call_key = call_key
         self.attempt = 1
 
 

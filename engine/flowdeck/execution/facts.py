@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from flowdeck.rules.states import State
 from flowdeck.store.run_facts import RunError
-from flowdeck.store.task_runs import NewTaskRun
+from flowdeck.store.task_run_reuse import Origin
+from flowdeck.store.task_runs import NO_VALUE, CacheNote, NewTaskRun, RecordedValue
 
 
 @dataclass(slots=True)
@@ -52,8 +53,21 @@ class TaskRunEnded:
     task_run_id: int
     state: State
     at: int
-    preview: str | None
     error: RunError | None
+    value: RecordedValue = NO_VALUE
+    cache: CacheNote | None = None
+
+
+@dataclass(slots=True)
+class TaskRunTaken:
+    """A call is complete without having run: an earlier attempt recorded its value, or the cache has it."""
+
+    call: NewTaskRun
+    state: State
+    at: int
+    value: RecordedValue
+    origin: Origin
+    made: bool
 
 
 @dataclass(slots=True)
@@ -67,6 +81,24 @@ class TaskRunNotReady:
 
 
 @dataclass(slots=True)
+class SubflowTaken:
+    """A subflow is complete without having run: an earlier attempt of the run that calls it recorded its value."""
+
+    key: int
+    parent_attempt: int
+    parent_task_run_id: int | None
+
+
+@dataclass(slots=True)
+class UnusedResults:
+    """Recorded results that no call of the attempt asked for: the flow has changed since."""
+
+    count: int
+    calls: list[str]
+    """Some of them, such as `extract[0]`."""
+
+
+@dataclass(slots=True)
 class FlowRunChanged:
     """The flow run entered another state."""
 
@@ -76,6 +108,17 @@ class FlowRunChanged:
     error: RunError | None = None
     close_below: bool = False
     """Calls and subflow runs of it that are not over are over now too."""
+    value: RecordedValue = NO_VALUE
+    unused: UnusedResults | None = None
 
 
-Fact = TaskRunsMade | TaskRunStarted | TaskRunWaits | TaskRunEnded | TaskRunNotReady | FlowRunChanged
+Fact = (
+    TaskRunsMade
+    | TaskRunStarted
+    | TaskRunWaits
+    | TaskRunEnded
+    | TaskRunTaken
+    | TaskRunNotReady
+    | SubflowTaken
+    | FlowRunChanged
+)

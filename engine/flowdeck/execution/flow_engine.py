@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flowdeck.execution import context
+from flowdeck.execution import context, results
 from flowdeck.execution.context import FlowRunContext
 from flowdeck.execution.drivers import Driver, Outcome
 from flowdeck.execution.facts import FlowRunChanged
@@ -19,6 +19,7 @@ from flowdeck.rules.exceptions import CancelledRun
 from flowdeck.rules.previews import preview
 from flowdeck.rules.specs import FlowSpec
 from flowdeck.rules.states import State, named
+from flowdeck.store.task_runs import NO_VALUE, RecordedValue
 
 _PARAMETERS_SHOWN: Final = 200
 """Characters; inspect has them whole."""
@@ -117,7 +118,7 @@ async def _start_again(call: FlowCall, driver: Driver, state: State, delay_secon
 
 async def _end(call: FlowCall, driver: Driver, state: State, seconds: float) -> State:
     run = call.run
-    ended = _ended(run, state, driver)
+    ended = _ended(call, state, driver)
     level = logging.INFO if state.is_completed() else logging.WARNING
     engine_line(run, level, f"Run '{run.run_name}' ended: {state.name} after {seconds:.2f} s.")
     if await driver.record(run.recorder, ended):
@@ -128,22 +129,39 @@ async def _end(call: FlowCall, driver: Driver, state: State, seconds: float) -> 
     error = CancelledRun(reason)
     error.__cause__ = state.exception
     cancelled = named("Cancelled", reason, exception=error)
-    if await driver.record(run.recorder, _ended(run, cancelled, driver)):
+    if await driver.record(run.recorder, _ended(call, cancelled, driver)):
         engine_line(run, logging.WARNING, f"Run '{run.run_name}' was being cancelled, so that it is Cancelled.")
         return cancelled
     engine_line(run, logging.WARNING, f"What this process still did is not recorded. {reason}")
     return state
 
 
-def _ended(run: FlowRunContext, state: State, driver: Driver) -> FlowRunChanged:
+def _ended(call: FlowCall, state: State, driver: Driver) -> FlowRunChanged:
     """Return the last fact of a run, after the log was told of its error."""
+    run = call.run
     error = None
     if state.exception is not None and not state.is_cancelled():
         error = describe(state.exception)
         told = "" if run.told is state.exception else f"\n{error.traceback}"
         engine_line(run, logging.ERROR, f"{state.name}: {error.type}: {error.message}{told}")
     close_below = run.torn or not state.is_completed()
-    return FlowRunChanged(state, driver.clock.now_microseconds(), run.attempt, error, close_below)
+    value = _keep(call, state.data) if state.is_completed() else NO_VALUE
+    unused = run.replay.unused() if state.is_completed() else None
+    if unused is not None:
+        named_ones = ", ".join(unused.calls) + (" …" if unused.count > len(unused.calls) else "")
+        count = "1 recorded result" if unused.count == 1 else f"{unused.count} recorded results"
+        engine_line(run, logging.WARNING, f"{count} unused: {named_ones}. The flow has changed since, or chose others.")
+    return FlowRunChanged(state, driver.clock.now_microseconds(), run.attempt, error, close_below, value, unused)
+
+
+def _keep(call: FlowCall, value: Any) -> RecordedValue:
+    """Record what a flow returned, if a run that calls it may ask for it again, or the author wishes it."""
+    options, run = call.spec.results, call.run
+    wanted = options.persist if options.persist is not None else run.is_subflow
+    kept = results.keep(value, options.serializer, run.recorder.results, wanted=wanted)
+    if kept.problem is not None:
+        engine_line(run, logging.WARNING, kept.problem)
+    return kept.value
 
 
 def _close(call: FlowCall, driver: Driver, error: BaseException) -> None:
@@ -151,7 +169,7 @@ def _close(call: FlowCall, driver: Driver, error: BaseException) -> None:
     run = call.run
     state = state_of_error(error)
     with suppress(Exception):
-        if run.recorder.record(_ended(run, state, driver)):
+        if run.recorder.record(_ended(call, state, driver)):
             engine_line(run, logging.WARNING, f"Run '{run.run_name}' ended: {state.name}.")
 
 
@@ -162,4 +180,7 @@ def _given(run: FlowRunContext) -> str:
 
 
 def _attempt(run: FlowRunContext) -> str:
-    return f", attempt {run.attempt}; all its tasks run again" if run.attempt > 1 else ""
+    if run.attempt == 1:
+        return ""
+    recorded = len(run.replay)
+    return f", attempt {run.attempt}; {recorded} recorded result{'' if recorded == 1 else 's'} to reuse"

@@ -6,18 +6,21 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from flowdeck.execution import context
+from flowdeck.execution import context, results
 from flowdeck.execution.context import FlowRunContext
-from flowdeck.execution.facts import FlowRunChanged
+from flowdeck.execution.facts import FlowRunChanged, SubflowTaken
 from flowdeck.execution.failures import storable
 from flowdeck.execution.recorder import StoreRecorder
-from flowdeck.execution.run_logs import set_level
+from flowdeck.execution.run_logs import engine_line, set_level
 from flowdeck.rules import parameters as parameter_rules
+from flowdeck.rules.call_identity import call_inputs, call_key
+from flowdeck.rules.call_keys import task_key
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, RefusedError
 from flowdeck.rules.ids import new_run_id
@@ -29,6 +32,8 @@ from flowdeck.store.database import Database
 from flowdeck.store.flow_runs import NewFlowRun
 from flowdeck.store.home import locate
 from flowdeck.store.log_writer import LogWriter
+from flowdeck.store.recorded_results import RecordedSubflow
+from flowdeck.store.result_files import ResultLostError
 from flowdeck.store.run_facts import RunError, error_to_json
 from flowdeck.store.sqlite import Connection
 
@@ -38,12 +43,17 @@ if TYPE_CHECKING:
 RUNNING = named("Running")
 
 
-def start(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], *, patient: bool = True) -> FlowRunContext:
+def start(
+    spec: FlowSpec, function: Callable[..., Any], code: CodeType, parameters: Mapping[str, Any], *, patient: bool = True
+) -> FlowRunContext | State:
     """Make a run of a flow that was called: below the current run if there is one, else one of its own.
+
+    A subflow that an earlier attempt of the current run has completed is not run again: then its state is returned.
 
     Args:
         spec: of the flow.
-        code: of its function.
+        function: of the flow.
+        code: of its function, behind decorators.
         parameters: bound and coerced.
         patient: wait for another process's lock; otherwise raise `Busy` rather than that, for event loops.
 
@@ -54,7 +64,7 @@ def start(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], *, pati
     parent = context.flow_run.get()
     if parent is None:
         return _start_root(spec, code, parameters, patient)
-    return _start_subflow(spec, code, parameters, parent, patient)
+    return _start_subflow(spec, function, code, parameters, parent, patient)
 
 
 def record_refused(spec: FlowSpec, code: CodeType, arguments: Mapping[str, Any], error: BaseException) -> None:
@@ -133,23 +143,63 @@ def _start_root(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], p
 
 
 def _start_subflow(
-    spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], parent: FlowRunContext, patient: bool
-) -> FlowRunContext:
+    spec: FlowSpec,
+    function: Callable[..., Any],
+    code: CodeType,
+    parameters: Mapping[str, Any],
+    parent: FlowRunContext,
+    patient: bool,
+) -> FlowRunContext | State:
     task = context.task_run.get()
     recorder = parent.recorder
+    identity = _identify(function, parameters, parent)
+    recorded = parent.replay.take_subflow(identity)
+    if recorded is not None and (known := _reuse(spec, function, recorded, parent)) is not None:
+        return known
     tags = parent.tags | context.current_tags.get()
     new = _new(spec, code, _as_json(parameters), RUNNING, tags)
     new = flow_runs.below(
         new, recorder.first_task_id, None if task is None else task.task_run_id, parent.attempt, parent.root_run_id
     )
-    child = recorder.start_subflow(new, patient=patient)
+    new = replace(new, call_key=identity)
+    resumed = None if recorded is None else recorder.resume_subflow(recorded.key, new, patient=patient)
+    child, attempt = (recorder.start_subflow(new, patient=patient), 1) if resumed is None else resumed
     if child is None:
         raise CancelledRun(recorder.refusal())
+    name = new.name if resumed is None or recorded is None else recorded.name
     log_prints = parent.log_prints if spec.log_prints is None else spec.log_prints
     return FlowRunContext(
-        recorder=child, run_name=new.name, flow_name=spec.name, root_run_id=parent.root_run_id, attempt=1,
+        recorder=child, run_name=name, flow_name=spec.name, root_run_id=parent.root_run_id, attempt=attempt,
         log_prints=log_prints, echo=parent.echo, max_workers=parent.max_workers, parameters=dict(parameters), tags=tags,
     )  # fmt: skip
+
+
+def _identify(function: Callable[..., Any], parameters: Mapping[str, Any], parent: FlowRunContext) -> bytes:
+    """Return what stands for this call of a subflow in every attempt of the run that calls it."""
+    task = context.task_run.get()
+    flow_key = f"flow {task_key(function)}"
+    inputs = call_inputs((), parameters, parent.large_values.keys())
+    occurrence = parent.occurrence(None if task is None else task.task_run_id, flow_key, inputs)
+    return call_key(b"" if task is None else task.call_key, flow_key, inputs, occurrence)
+
+
+def _reuse(
+    spec: FlowSpec, function: Callable[..., Any], recorded: RecordedSubflow, parent: FlowRunContext
+) -> State | None:
+    """Return the state of a subflow that an earlier attempt has completed, if its value is still to be had."""
+    if not recorded.completed:
+        return None
+    names = getattr(function, "__globals__", {})
+    records = parent.recorder.results
+    try:
+        value = results.load(recorded.inline, recorded.file_hash, records, spec.results.serializer, names)
+    except ResultLostError as error:
+        engine_line(parent, logging.WARNING, f"Subflow '{recorded.name}' runs again: its result is lost, {error}.")
+        return None
+    task = context.task_run.get()
+    taken = SubflowTaken(recorded.key, parent.attempt, None if task is None else task.task_run_id)
+    parent.recorder.note(taken)
+    return named("Completed", "Reused from an earlier attempt.", data=value)
 
 
 def _new(spec: FlowSpec, code: CodeType, parameters: str, state: State, tags: frozenset[str]) -> NewFlowRun:

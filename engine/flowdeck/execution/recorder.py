@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from flowdeck.execution.facts import (
     Fact,
     FlowRunChanged,
+    SubflowTaken,
     TaskRunEnded,
     TaskRunNotReady,
     TaskRunsMade,
     TaskRunStarted,
+    TaskRunTaken,
     TaskRunWaits,
+    UnusedResults,
 )
+from flowdeck.execution.result_records import ResultRecords, StoreResults
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.rules.states import StateType, named
-from flowdeck.store import flow_runs, task_runs
+from flowdeck.store import flow_runs, task_run_reuse, task_runs
 from flowdeck.store.database import Busy, Database, Operation
 from flowdeck.store.flow_runs import NewFlowRun
 from flowdeck.store.log_writer import LogWriter
@@ -28,6 +34,9 @@ from flowdeck.store.sqlite import Connection
 
 COUNTS_INTERVAL_SECONDS: Final = 0.5
 """Counts of warnings and errors go to the store with the next fact, and at most this often by themselves."""
+
+NOTES_MAX: Final = 256
+"""So many facts are noted at most before they are written."""
 
 WARNING: Final = 30
 
@@ -42,6 +51,7 @@ class Recorder(Protocol):
     first_task_id: int
     """Number 0 of the run's calls; a call's id is this plus its number."""
     incarnation: int
+    results: ResultRecords
 
     def record(self, fact: Fact) -> bool:
         """Keep a fact; return once it is safe from any kill. False: the run is not ours to change any more."""
@@ -49,6 +59,10 @@ class Recorder(Protocol):
 
     def try_record(self, fact: Fact) -> bool:
         """Like `record`, but raise `Busy` rather than wait for another process: for event loops."""
+        ...
+
+    def note(self, fact: Fact) -> None:
+        """Keep a fact with the next one that is recorded, or soon: one whose loss would cost nothing."""
         ...
 
     def log(
@@ -63,6 +77,19 @@ class Recorder(Protocol):
         Args:
             new: the run.
             patient: wait for another process; otherwise raise `Busy` rather than that.
+        """
+        ...
+
+    def resume_subflow(self, key: int, new: NewFlowRun, *, patient: bool) -> tuple[Recorder, int] | None:
+        """Begin the next attempt of a subflow run that is over; None when that cannot be done.
+
+        Args:
+            key: of the subflow run.
+            new: the run that would be made if there was none.
+            patient: see `start_subflow`.
+
+        Returns:
+            Its recorder, and the attempt's number.
         """
         ...
 
@@ -95,12 +122,15 @@ class StoreRecorder:
         self.key = key
         self.first_task_id = key * CALLS_PER_RUN
         self.incarnation = incarnation
+        self.results: ResultRecords = StoreResults(database, key)
         self._database = database
         self._log = LogWriter(database.home.log_file(run_id), max_bytes=database.settings.log_max_bytes)
         self._counts_at = -COUNTS_INTERVAL_SECONDS
         self._counts_due = False
         self._timer: threading.Timer | None = None
-        """Runs while counts wait for the interval to pass, in case no fact takes them along before that."""
+        """Runs while counts or notes wait for the interval to pass, in case no fact takes them along before that."""
+        self._noted: deque[Fact] = deque()
+        """Facts that wait for the next one, in order."""
         self._owed: deque[tuple[int, int]] = deque()
         """Counts of warnings and errors that were on their way to the store and did not arrive."""
 
@@ -111,6 +141,15 @@ class StoreRecorder:
     def try_record(self, fact: Fact) -> bool:
         """See `Recorder`."""
         return self._apply(fact, self._database.try_write)
+
+    def note(self, fact: Fact) -> None:
+        """See `Recorder`."""
+        self._noted.append(fact)
+        if len(self._noted) >= NOTES_MAX:
+            with suppress(Busy):
+                self._flush()
+        elif self._timer is None:
+            self._start_timer(COUNTS_INTERVAL_SECONDS)
 
     def refusal(self) -> str:
         """See `Recorder`."""
@@ -136,7 +175,7 @@ class StoreRecorder:
             self._counts_due = True
             wait_seconds = self._counts_at + COUNTS_INTERVAL_SECONDS - time.monotonic()
             if wait_seconds <= 0:
-                self._report_counts()
+                self._report()
             elif self._timer is None:
                 self._start_timer(wait_seconds)
 
@@ -151,6 +190,22 @@ class StoreRecorder:
         key = self._database.write(start) if patient else self._database.try_write(start)
         return None if key is None else StoreRecorder(self._database, key, new.id, new.incarnation)
 
+    def resume_subflow(self, key: int, new: NewFlowRun, *, patient: bool) -> tuple[StoreRecorder, int] | None:
+        """See `Recorder`."""
+
+        def resume(connection: Connection) -> tuple[str, int, int] | None:
+            if not task_runs.flow_run_is_running(connection, self.key, self.incarnation):
+                return None
+            resumed = flow_runs.resume(connection, key, new, new.at)
+            row = connection.execute("SELECT id FROM flow_run WHERE key = ?", (key,)).fetchone()
+            return None if resumed is None else (row[0], *resumed)
+
+        resumed = self._database.write(resume) if patient else self._database.try_write(resume)
+        if resumed is None:
+            return None
+        run_id, attempt, incarnation = resumed
+        return StoreRecorder(self._database, key, run_id, incarnation), attempt
+
     def last_call_number(self) -> int:
         """See `Recorder`."""
         return task_runs.last_number(self._database.reader(), self.key)
@@ -161,42 +216,54 @@ class StoreRecorder:
 
     def _apply(self, fact: Fact, write: Callable[[Operation[bool]], bool]) -> bool:
         apply = _APPLY[type(fact)]
-        if not self._counts_due:
+        if not self._counts_due and not self._noted:
             return write(lambda connection: apply(self, connection, fact))
+        return self._write_with_backlog(write, lambda connection: apply(self, connection, fact))
+
+    def _write_with_backlog(self, write: Callable[[Operation[bool]], bool], operation: Operation[bool]) -> bool:
+        """Write what was noted, the counts that are due and then `operation`, in one transaction."""
         # Taken out here: an operation may run twice.
         warnings, errors = self._take_counts()
+        noted = [self._noted.popleft() for _ in range(len(self._noted))]
 
-        def apply_with_counts(connection: Connection) -> bool:
-            flow_runs.add_log_counts(connection, self.key, warnings, errors)
-            return apply(self, connection, fact)
+        def apply_all(connection: Connection) -> bool:
+            for fact in noted:
+                _APPLY[type(fact)](self, connection, fact)
+            if warnings or errors:
+                flow_runs.add_log_counts(connection, self.key, warnings, errors)
+            return operation(connection)
 
         try:
-            return write(apply_with_counts)
+            return write(apply_all)
         except BaseException:
             self._owe(warnings, errors)
+            self._noted.extendleft(reversed(noted))
             raise
 
+    def _flush(self) -> None:
+        """Write the backlog without waiting for another process.
+
+        Raises:
+            Busy: it stays for the next fact.
+        """
+        self._write_with_backlog(self._database.try_write, lambda _: True)
+
     def _start_timer(self, wait_seconds: float) -> None:
-        self._timer = threading.Timer(wait_seconds, self._report_counts)
+        self._timer = threading.Timer(wait_seconds, self._report)
         self._timer.daemon = True
         try:
             self._timer.start()
         except RuntimeError:  # no thread to be had, or the interpreter is about to end
             self._timer = None
 
-    def _report_counts(self) -> None:
-        """Bring the counts to the store now. Called from wherever something is logged: never waits, never raises."""
+    def _report(self) -> None:
+        """Bring the backlog to the store now. Called from wherever something is logged: never waits, never raises."""
         self._timer = None
         self._counts_at = time.monotonic()
-        warnings, errors = self._take_counts()
-        if not (warnings or errors):
+        if not (self._counts_due or self._noted):
             return
-        try:
-            self._database.try_write(
-                lambda connection: flow_runs.add_log_counts(connection, self.key, warnings, errors)
-            )
-        except (Busy, StoreError):
-            self._owe(warnings, errors)
+        with suppress(Busy, StoreError):
+            self._flush()
 
     def _take_counts(self) -> tuple[int, int]:
         self._counts_due = False
@@ -233,7 +300,13 @@ class StoreRecorder:
         """Write the fact's row."""
         error = error_to_json(fact.error)
         return task_runs.set_final(
-            connection, fact.task_run_id, self.incarnation, fact.state, fact.at, fact.preview, error
+            connection, fact.task_run_id, self.incarnation, fact.state, fact.at, error, fact.value, fact.cache
+        )
+
+    def apply_taken(self, connection: Connection, fact: TaskRunTaken) -> bool:
+        """Write the fact's row."""
+        return task_run_reuse.take_over(
+            connection, fact.call, fact.state, fact.at, fact.value, fact.origin, made=fact.made
         )
 
     def apply_not_ready(self, connection: Connection, fact: TaskRunNotReady) -> bool:
@@ -242,11 +315,21 @@ class StoreRecorder:
         made = fact.made or task_runs.insert(connection, call, PENDING, fact.at, None, None)
         return made and task_runs.set_not_ready(connection, call.id, self.incarnation, fact.state, fact.at)
 
+    def apply_subflow_taken(self, connection: Connection, fact: SubflowTaken) -> bool:
+        """Write the fact's row."""
+        columns = {
+            "reused": 1, "parent_attempt": fact.parent_attempt, "parent_task_run_id": fact.parent_task_run_id
+        }  # fmt: skip
+        flow_runs.set_columns(connection, fact.key, columns)
+        return True
+
     def apply_flow_run(self, connection: Connection, fact: FlowRunChanged) -> bool:
         """Write the fact's row."""
         columns: dict[str, Any] = {"attempt": fact.attempt, "error": error_to_json(fact.error)}
         if fact.state.is_running():
             columns["started_at"] = fact.at
+        elif fact.state.is_final():
+            columns |= _result_columns(fact)
         changed = flow_runs.set_state(
             connection, self.key, fact.state, fact.at, incarnation=self.incarnation, columns=columns
         )
@@ -263,11 +346,23 @@ class StoreRecorder:
         task_runs.close_open(connection, self.key, leftover, at)
 
 
+def _result_columns(fact: FlowRunChanged) -> dict[str, Any]:
+    names = ("result_preview", "result", "result_hash")
+    columns: dict[str, Any] = dict(zip(names, task_runs.value_columns(fact.value), strict=False))
+    return {**columns, "unused_results": None if fact.unused is None else _unused_to_json(fact.unused)}
+
+
+def _unused_to_json(unused: UnusedResults) -> str:
+    return json.dumps({"count": unused.count, "calls": unused.calls})
+
+
 _APPLY: Final[dict[type, Callable[[StoreRecorder, Connection, Any], bool]]] = {
     TaskRunsMade: StoreRecorder.apply_made,
     TaskRunStarted: StoreRecorder.apply_started,
     TaskRunWaits: StoreRecorder.apply_waits,
     TaskRunEnded: StoreRecorder.apply_ended,
+    TaskRunTaken: StoreRecorder.apply_taken,
+    SubflowTaken: StoreRecorder.apply_subflow_taken,
     TaskRunNotReady: StoreRecorder.apply_not_ready,
     FlowRunChanged: StoreRecorder.apply_flow_run,
 }

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterable
-from typing import Any
+from collections.abc import Generator
 
 from flowdeck.execution import context
-from flowdeck.rules.exceptions import DefinitionError
+from flowdeck.rules.tag_sets import tag_set
 
 
 @contextlib.contextmanager
@@ -25,18 +24,3 @@ def tags(*names: str) -> Generator[frozenset[str]]:
         yield context.current_tags.get()
     finally:
         context.current_tags.reset(token)
-
-
-def tag_set(given: Iterable[Any] | None, owner: str) -> frozenset[str]:
-    """Return tags as they were given to a decorator or a `with`.
-
-    Raises:
-        DefinitionError: they are not a collection of texts; one text alone would be taken for its letters.
-    """
-    if isinstance(given, str):
-        raise DefinitionError(f"{owner} takes a list of texts as tags, not {given!r}.")
-    names = tuple(given or ())
-    for name in names:
-        if not isinstance(name, str):
-            raise DefinitionError(f"{owner} takes a list of texts as tags, not {name!r}.")
-    return frozenset(names)

@@ -10,21 +10,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flowdeck.execution import context
+from flowdeck.execution import context, results
 from flowdeck.execution.arguments import Inputs, resolve
 from flowdeck.execution.context import FlowRunContext, TaskRunContext
 from flowdeck.execution.drivers import Driver, Outcome
-from flowdeck.execution.facts import TaskRunEnded, TaskRunNotReady, TaskRunStarted, TaskRunWaits
+from flowdeck.execution.facts import TaskRunEnded, TaskRunNotReady, TaskRunStarted, TaskRunTaken, TaskRunWaits
 from flowdeck.execution.failures import describe, sentence, state_of_error
 from flowdeck.execution.futures import TaskFuture
 from flowdeck.execution.run_logs import engine_line
-from flowdeck.rules.call_keys import input_key
+from flowdeck.rules.call_identity import call_inputs, call_key
 from flowdeck.rules.exceptions import CancelledRun, UnfinishedRun
-from flowdeck.rules.previews import preview
 from flowdeck.rules.specs import TaskSpec
 from flowdeck.rules.states import State, named
+from flowdeck.store.recorded_results import RecordedCall
+from flowdeck.store.result_files import ResultLostError
 from flowdeck.store.run_facts import CALLS_PER_RUN
-from flowdeck.store.task_runs import NewTaskRun
+from flowdeck.store.task_run_reuse import Origin
+from flowdeck.store.task_runs import NO_VALUE, NewTaskRun, RecordedValue
 
 RUNNING: Final = named("Running")
 NOT_STARTED: Final = "Its flow run ended before this call began."
@@ -97,7 +99,7 @@ async def run_task(call: TaskCall, driver: Driver) -> State:
 
 
 async def _live(call: TaskCall, driver: Driver) -> State:
-    run, row, spec = call.run, call.row, call.spec
+    run, row = call.run, call.row
     if call.needs:
         await driver.wait(call.needs)
     if run.closing:
@@ -107,9 +109,16 @@ async def _live(call: TaskCall, driver: Driver) -> State:
         return await _not_ready(call, driver, failed)
     if call.to_resolve:
         call.args, call.kwargs = resolve(tuple(call.args)), resolve(dict(call.kwargs))
-    row.input_key = input_key((*call.args, call.kwargs) if call.kwargs else call.args)
-    row.occurrence = run.occurrence(row.parent_id, row.task_key, row.input_key)
-    task = TaskRunContext(row.id, spec.name, call.name, run.log_prints if spec.log_prints is None else spec.log_prints)
+    row.call_key = _identify(call)
+    known = _reuse(call, driver, run.replay.take(row.call_key))
+    return known or await _attempts(call, driver, row.call_key)
+
+
+async def _attempts(call: TaskCall, driver: Driver, call_key: bytes) -> State:
+    """Call the author's function until an attempt succeeds or is the last."""
+    run, row, spec = call.run, call.row, call.spec
+    log_prints = run.log_prints if spec.log_prints is None else spec.log_prints
+    task = TaskRunContext(row.id, spec.name, call.name, log_prints, call_key)
     state = RUNNING
     while True:
         if not await _start(call, driver, state, task.attempt):
@@ -129,6 +138,35 @@ async def _live(call: TaskCall, driver: Driver) -> State:
         if run.closing:
             return await _not_started(call, driver, f"Its flow run ended before attempt {task.attempt} began.")
         state = named("Retrying", f"Attempt {task.attempt} of {spec.retry.retries + 1}.")
+
+
+def _identify(call: TaskCall) -> bytes:
+    """Return what stands for this call in every attempt of its run."""
+    run, row = call.run, call.row
+    parent = context.task_run.get()
+    row.input_key = call_inputs(call.args, call.kwargs, run.large_values.keys())
+    row.occurrence = run.occurrence(row.parent_id, row.task_key, row.input_key)
+    return call_key(b"" if parent is None else parent.call_key, row.task_key, row.input_key, row.occurrence)
+
+
+def _reuse(call: TaskCall, driver: Driver, recorded: RecordedCall | None) -> State | None:
+    """Complete a call with what an earlier attempt recorded, if it did and that is still to be had."""
+    run, row, records = call.run, call.row, call.run.recorder.results
+    if recorded is None or (found := records.of_call(recorded.task_run_id)) is None:
+        return None
+    names = getattr(call.function, "__globals__", {})
+    try:
+        value = results.load(found.inline, found.file_hash, records, call.spec.results.serializer, names)
+    except ResultLostError as error:
+        _say(call, logging.WARNING, f"Runs again, though attempt {found.flow_attempt} recorded its result: {error}.")
+        return None
+    assert row.call_key is not None
+    run.large_values.add(value, row.call_key, found.size_bytes)
+    state = named("Completed", f"Reused from attempt {found.flow_attempt}.", data=value)
+    at = driver.clock.now_microseconds()
+    origin = Origin(recorded.task_run_id, None)
+    run.recorder.note(TaskRunTaken(row, state, at, RecordedValue(found.preview), origin, call.made))
+    return state
 
 
 async def _start(call: TaskCall, driver: Driver, state: State, attempt: int) -> bool:
@@ -151,10 +189,22 @@ async def _end(call: TaskCall, driver: Driver, outcome: Outcome) -> State:
     if error is not None:
         _say(call, logging.ERROR, f"{state.name}: {error.type}: {error.message}\n{error.traceback}")
         call.run.told = outcome.error
+    value = _keep(call, outcome.value) if state.is_completed() else NO_VALUE
     at = driver.clock.now_microseconds()
-    text = preview(outcome.value) if outcome.error is None else None
-    await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, text, error))
+    await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, error, value))
     return state
+
+
+def _keep(call: TaskCall, value: Any) -> RecordedValue:
+    """Record what a call returned, as far as that can be done."""
+    options, run = call.spec.results, call.run
+    kept = results.keep(value, options.serializer, run.recorder.results, wanted=options.persist is not False)
+    if kept.problem is not None:
+        _say(call, logging.WARNING, kept.problem)
+    stored = kept.value.result
+    assert call.row.call_key is not None
+    run.large_values.add(value, call.row.call_key, None if stored is None else stored.size_bytes)
+    return kept.value
 
 
 def _final_state(outcome: Outcome) -> State:
@@ -199,7 +249,7 @@ async def _not_started(call: TaskCall, driver: Driver, reason: str) -> State:
     state = named("Cancelled", reason, exception=CancelledRun(reason))
     if call.made:
         at = driver.clock.now_microseconds()
-        await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, None, None))
+        await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, None))
     return state
 
 
@@ -207,7 +257,7 @@ def _close(call: TaskCall, driver: Driver, error: BaseException) -> None:
     """Close the row of a call that was torn away from its end; what cannot be done here the end of the flow does."""
     state = state_of_error(error)
     described = None if state.is_cancelled() else describe(error)
-    ended = TaskRunEnded(call.row.id, state, driver.clock.now_microseconds(), None, described)
+    ended = TaskRunEnded(call.row.id, state, driver.clock.now_microseconds(), described)
     with suppress(Exception):
         call.run.recorder.try_record(ended)
     call.run.torn = True

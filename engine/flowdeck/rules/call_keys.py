@@ -13,7 +13,6 @@ Two dictionaries that differ only in order are the same input, as they are equal
 
 from __future__ import annotations
 
-import io
 import marshal
 import os
 import pickle
@@ -21,8 +20,10 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import Enum
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any, Final
+
+from flowdeck.rules.bounded_bytes import BoundedBuffer, TooLargeError
 
 try:
     # hashlib loads OpenSSL, 2 ms at the start of every flow; the same function lies in a small module of its own.
@@ -42,7 +43,11 @@ _MARSHAL_VERSION: Final = 0
 _PICKLE_PROTOCOL: Final = 5
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
 _SIZED: Final = frozenset({str, bytes})
+_NUMBERS: Final = frozenset({int, float})
+_NUMBER_BYTES: Final = 5
+"""The least that a number takes up: so that a long list of them is given up before it is copied."""
 _NAMES: Final = frozenset({str})
+_NOTHING_KNOWN: Final[Mapping[int, bytes]] = MappingProxyType({})
 
 _type_of: Callable[[Any], type[Any]] = type
 """`type`, told to the type checker; unlike `__class__` it cannot be feigned by a proxy."""
@@ -52,24 +57,27 @@ class _NotKeyedError(Exception):
     """Too large, too deep, or of a kind that has no stable bytes."""
 
 
-def input_key(arguments: Sequence[Any] | Mapping[str, Any]) -> bytes | None:
+def input_key(
+    arguments: Sequence[Any] | Mapping[str, Any], known: Mapping[int, bytes] = _NOTHING_KNOWN
+) -> bytes | None:
     """Return 16 bytes that stand for the values a task was called with.
 
     Args:
         arguments: the values, in a tuple or list, or in a dict by parameter name (the order of names does not matter).
+        known: what stands for large objects, by their `id`: the key of the recorded call that made them.
 
     Returns:
         The key, or None when the values cannot be keyed: more than 1 MiB of them, nested more than 100 deep or in
         themselves, or with a part that cannot be pickled.
     """
     try:
-        encoder = _Encoder()
+        encoder = _Encoder(known)
         if isinstance(arguments, Mapping):
             canonical: Any = {"dict": encoder.mapping(arguments, 1)}
         else:
             canonical = encoder.sequence(tuple(arguments), 1)
         encoded = marshal.dumps(canonical, _MARSHAL_VERSION)
-    except (_NotKeyedError, ValueError, RuntimeError):
+    except (_NotKeyedError, TooLargeError, ValueError, RuntimeError):
         # RuntimeError: nested beyond the stack, or changed by another thread while it was read.
         return None
     if len(encoded) > MAXIMUM_INPUT_BYTES:
@@ -115,14 +123,17 @@ def _place_of_module(module_name: str | None) -> str:
 class _Encoder:
     """Turns one call's values into built-in ones that marshal writes the same way everywhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Mapping[int, bytes]) -> None:
         self._budget = MAXIMUM_INPUT_BYTES
+        self._known = known
 
     def value(self, value: Any, depth: int) -> Any:
         kind = _type_of(value)
         if kind in _PLAIN:
             self._spend(len(value) if kind is str or kind is bytes else 1)
             return value
+        if self._known and (made_by := self._known.get(id(value))) is not None:
+            return {"made by": made_by}
         if depth > _MAXIMUM_DEPTH:
             raise _NotKeyedError
         self._spend(_CONTAINER_BYTES)
@@ -155,6 +166,8 @@ class _Encoder:
         kinds = set(map(type, values))
         if not kinds <= _PLAIN:
             return False
+        if kinds <= _NUMBERS:
+            self._spend(len(values) * (_NUMBER_BYTES - 1))
         if not kinds.isdisjoint(_SIZED):
             self._spend(sum([len(value) for value in values if type(value) in _SIZED]))
         return True
@@ -210,27 +223,10 @@ def _writer_of_loaded_module(kind: type[Any]) -> Callable[[Any], Any] | None:
     return None
 
 
-class _BoundedBuffer(io.RawIOBase):
-    """What is written, up to a size; more is refused, so that a huge object is not pickled to its end."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self.left = limit
-        self.chunks: list[bytes] = []
-
-    def write(self, chunk: Any, /) -> int:
-        size = memoryview(chunk).nbytes
-        self.left -= size
-        if self.left < 0:
-            raise _NotKeyedError
-        self.chunks.append(bytes(chunk))
-        return size
-
-
 class _StablePickler(pickle.Pickler):
     """Pickles so that equal objects give equal bytes: without memory of identity, sets in order, places for modules."""
 
-    def __init__(self, buffer: _BoundedBuffer) -> None:
+    def __init__(self, buffer: BoundedBuffer) -> None:
         super().__init__(buffer, _PICKLE_PROTOCOL)
         self._buffer = buffer
         self.fast = True
@@ -253,9 +249,9 @@ class _StablePickler(pickle.Pickler):
 
 
 def _pickle(value: Any, limit: int) -> bytes:
-    buffer = _BoundedBuffer(limit)
+    buffer = BoundedBuffer(limit)
     try:
         _StablePickler(buffer).dump(value)
     except Exception as error:
         raise _NotKeyedError from error
-    return b"".join(buffer.chunks)
+    return buffer.content()

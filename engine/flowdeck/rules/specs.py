@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
+from flowdeck.rules.hooks import NO_HOOKS, Hooks
+from flowdeck.rules.result_options import DEFAULT_RESULTS, ResultOptions
 from flowdeck.rules.retries import NO_RETRIES, RetryPolicy
 
 
@@ -13,10 +17,19 @@ class FlowSpec:
 
     name: str
     description: str | None = None
+    version: str | None = None
+    run_name: str | Callable[[], str] | None = None
     retry: RetryPolicy = NO_RETRIES
+    crash_retries: int = 0
+    """How often a run is started again after its process died."""
+    timeout_seconds: float | None = None
     log_prints: bool | None = None
     """None takes it over from the flow that calls this one; at the top that means no."""
     validate_parameters: bool = True
+    results: ResultOptions = DEFAULT_RESULTS
+    task_runner: Any = None
+    """None for threads."""
+    hooks: Hooks = field(default_factory=lambda: NO_HOOKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +40,14 @@ class TaskSpec:
     key: str
     """Names the task across processes, see `call_keys.task_key`."""
     description: str | None = None
+    version: str | None = None
     tags: frozenset[str] = frozenset()
+    run_name: str | Callable[..., str] | None = None
     retry: RetryPolicy = NO_RETRIES
+    timeout_seconds: float | None = None
+    own_process: bool = False
+    """Each attempt runs in a process of its own."""
     log_prints: bool | None = None
     """None takes it over from the flow."""
+    results: ResultOptions = DEFAULT_RESULTS
+    hooks: Hooks = field(default_factory=lambda: NO_HOOKS)

@@ -40,7 +40,10 @@ NAMES: Final[Mapping[str, StateType]] = {
     "Paused": StateType.PAUSED,
     "Cancelling": StateType.CANCELLING,
     "Completed": StateType.COMPLETED,
+    "Cached": StateType.COMPLETED,
+    "RolledBack": StateType.COMPLETED,
     "Failed": StateType.FAILED,
+    "TimedOut": StateType.FAILED,
     "Cancelled": StateType.CANCELLED,
     "Crashed": StateType.CRASHED,
 }
@@ -77,7 +80,8 @@ FLOW_RUN_TRANSITIONS: Final[Mapping[StateType, frozenset[StateType]]] = {
 
 TASK_RUN_TRANSITIONS: Final[Mapping[StateType, frozenset[StateType]]] = {
     _S.SCHEDULED: frozenset({_S.RUNNING, _S.CANCELLED, _S.CRASHED}),
-    _S.PENDING: frozenset({_S.PENDING, _S.RUNNING, _S.CANCELLED, _S.CRASHED, _S.FAILED}),
+    # PENDING to COMPLETED: its value is known already, from an earlier attempt or the cache.
+    _S.PENDING: frozenset({_S.PENDING, _S.RUNNING, _S.COMPLETED, _S.CANCELLED, _S.CRASHED, _S.FAILED}),
     _S.RUNNING: frozenset({_S.SCHEDULED, _S.RUNNING, _S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.CRASHED}),
     # A task call is never re-opened: another attempt of the flow makes a call row of its own.
     _S.COMPLETED: frozenset(),

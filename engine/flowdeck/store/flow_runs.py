@@ -43,6 +43,8 @@ class NewFlowRun:
     pid: int | None = None
     pid_token: str | None = None
     incarnation: int = 0
+    call_key: bytes | None = None
+    """Of a subflow: stands for its call in every attempt of the run that calls it."""
 
 
 _PLAIN_COLUMNS: Final = tuple(field.name for field in fields(NewFlowRun) if field.name not in {"state", "at", "tags"})
@@ -84,6 +86,34 @@ def below(
         root_run_id=root_run_id,
         triggered_by="flow",
     )
+
+
+def resume(connection: Connection, key: int, new: NewFlowRun, at: int) -> tuple[int, int] | None:
+    """Begin the next attempt of a subflow run that is over, in the process of the run that calls it again.
+
+    Args:
+        connection: of a writer, inside a transaction.
+        key: of the subflow run.
+        new: the run that would be made if there was none: whose process, from which call.
+        at: when, in microseconds.
+
+    Returns:
+        Its attempt and incarnation from now on, or None when it is not over.
+    """
+    scheduled = State(StateType.SCHEDULED, "Scheduled", "Its parent run calls it again.")
+    row = connection.execute("SELECT attempt, incarnation FROM flow_run WHERE key = ?", (key,)).fetchone()
+    if row is None or not set_state(connection, key, scheduled, at, expected=TERMINAL):
+        return None
+    attempt, incarnation = row[0] + 1, row[1] + 1
+    columns: dict[str, Any] = {
+        "attempt": attempt, "incarnation": incarnation, "reused": 0, "started_at": at, "ended_at": None, "error": None,
+        "exit_code": None, "signal": None, "cancel_forced": None, "parent_attempt": new.parent_attempt,
+        "parent_task_run_id": new.parent_task_run_id, "pid": new.pid, "pid_token": new.pid_token,
+        "interpreter": new.interpreter, "parameters": new.parameters,
+    }  # fmt: skip
+    running = State(StateType.RUNNING, "Running", f"Attempt {attempt}.")
+    set_state(connection, key, running, at, columns=columns)
+    return attempt, incarnation
 
 
 def set_state(

@@ -32,6 +32,11 @@ class Home:
         return self.path / "logs"
 
     @property
+    def results(self) -> Path:
+        """Folder of results that are too large for the database: `<2 hex>/<sha256>`."""
+        return self.path / "results"
+
+    @property
     def bells(self) -> Path:
         """Folder with one datagram socket per reader that wants to be told of changes."""
         return self.path / "bells"

@@ -22,6 +22,8 @@ class Settings:
     """Lowest level that run loggers keep: DEBUG, INFO, WARNING, ERROR or CRITICAL."""
     log_max_bytes: int = 1 << 30
     """Size at which a run's log stops growing."""
+    result_max_bytes: int = 64 << 20
+    """Results that are larger than this, pickled, are not recorded."""
     durability: str = "process"
     """`process`: recorded means safe from any kill; `full`: safe from power loss too, at the price of a sync each."""
     task_runner_max_workers: int = 32

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flowdeck.rules.states import TASK_RUN_TRANSITIONS, State, StateType, sources_of
+from flowdeck.store.result_files import StoredResult
 from flowdeck.store.run_facts import CALLS_PER_RUN
 from flowdeck.store.sqlite import Connection
 
@@ -30,13 +31,40 @@ class NewTaskRun:
     """JSON array of task run ids."""
     tags: str | None
     """JSON array."""
+    call_key: bytes | None = None
+    """Stands for the call in every attempt of its flow run, see `rules.call_identity`; None before it is known."""
+
+
+@dataclass(slots=True, eq=False)
+class RecordedValue:
+    """What is kept of a call's value."""
+
+    preview: str | None
+    result: StoredResult | None = None
+    """None when it was not recorded: too large, of no bytes, or not wanted."""
+
+
+@dataclass(slots=True)
+class CacheNote:
+    """Under which key a call was looked for in the cache, and what came of that."""
+
+    key: str
+    reason: str
+    """A sentence: why it was found, or why not."""
+    to_store: bool = False
+    """Its result is to be found under the key from now on."""
+    expires_at: int | None = None
+    """Microseconds since 1970 UTC; None for never."""
+
+
+NO_VALUE: Final = RecordedValue(None)
 
 
 _INSERT: Final = """
 INSERT INTO task_run(id, flow_run, flow_attempt, incarnation, attempt, seq, task_name, call_index, name, group_number,
     parent_id, task_key, input_key, occurrence, state_type, state_name, state_message, state_at, created_at,
-    started_at, worker, upstream, tags)
-SELECT ?, key, attempt, incarnation, 1, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+    started_at, worker, upstream, tags, call_key)
+SELECT ?, key, attempt, incarnation, 1, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 FROM flow_run WHERE key = ? AND incarnation = ? AND state_type = 'RUNNING'
 """
 
@@ -54,7 +82,7 @@ def insert(
         (
             new.id, new.task_name, new.index, new.name, new.group, new.parent_id, new.task_key, new.input_key,
             new.occurrence, state.type, state.name, state.message, at, at, started_at, worker, new.upstream, new.tags,
-            new.flow_run_key, new.incarnation,
+            new.call_key, new.flow_run_key, new.incarnation,
         ),
     )  # fmt: skip
     return cursor.rowcount == 1
@@ -69,15 +97,23 @@ def _update(target: StateType, assignments: str) -> str:
 
 
 _FINISH: Final = {
-    target: _update(target, "ended_at = ?, result_preview = ?, error = ?")
+    target: _update(
+        target,
+        "ended_at = ?, error = ?, result_preview = ?, result = ?, result_hash = ?, result_bytes = ?, "
+        "cache_key = ?, cache_reason = ?",
+    )
     for target in (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED)
 } | {
     # Cancelled while it waited for its next attempt: what the last one failed of is still to be seen.
-    StateType.CANCELLED: _update(StateType.CANCELLED, "ended_at = ?, result_preview = ?, error = coalesce(?, error)")
+    StateType.CANCELLED: _update(
+        StateType.CANCELLED,
+        "ended_at = ?, error = coalesce(?, error), result_preview = ?, result = ?, result_hash = ?, result_bytes = ?, "
+        "cache_key = ?, cache_reason = ?",
+    )
 }
 _RUNNING: Final = _update(
     StateType.RUNNING,
-    "attempt = ?, worker = ?, started_at = coalesce(started_at, ?), input_key = ?, occurrence = ?",
+    "attempt = ?, worker = ?, started_at = coalesce(started_at, ?), input_key = ?, occurrence = ?, call_key = ?",
 )
 _WAITING: Final = _update(StateType.SCHEDULED, "error = ?")
 _NOT_READY: Final = _update(StateType.PENDING, "ended_at = ?")
@@ -90,7 +126,8 @@ def set_running(
     if not flow_run_is_running(connection, call.flow_run_key, call.incarnation):
         return False
     values = (
-        state.name, state.message, at, attempt, worker, at, call.input_key, call.occurrence, call.id, call.incarnation,
+        state.name, state.message, at, attempt, worker, at, call.input_key, call.occurrence, call.call_key, call.id,
+        call.incarnation,
     )  # fmt: skip
     return connection.execute(_RUNNING, values).rowcount == 1
 
@@ -110,12 +147,29 @@ def set_final(
     incarnation: int,
     state: State,
     at: int,
-    preview: str | None,
     error: str | None,
+    value: RecordedValue = NO_VALUE,
+    cache: CacheNote | None = None,
 ) -> bool:
     """End a call. It is recorded even while its flow run is being cancelled: what was done was done."""
-    values = (state.name, state.message, at, at, preview, error, task_run_id, incarnation)
+    values = (
+        state.name, state.message, at, at, error, *value_columns(value), *cache_columns(cache), task_run_id,
+        incarnation,
+    )  # fmt: skip
     return connection.execute(_FINISH[state.type], values).rowcount == 1
+
+
+def value_columns(value: RecordedValue) -> tuple[str | None, bytes | None, str | None, int | None]:
+    """Return result_preview, result, result_hash and result_bytes."""
+    kept = value.result
+    if kept is None:
+        return value.preview, None, None, None
+    return value.preview, kept.inline, kept.file_hash, kept.size_bytes
+
+
+def cache_columns(cache: CacheNote | None) -> tuple[str | None, str | None]:
+    """Return cache_key and cache_reason."""
+    return (None, None) if cache is None else (cache.key, cache.reason)
 
 
 def set_waiting(

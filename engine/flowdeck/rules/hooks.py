@@ -1,0 +1,37 @@
+"""Functions of an author that are called when a run enters a state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from flowdeck.rules.exceptions import DefinitionError
+
+Hook = Callable[..., Any]
+Hooks = Mapping[str, tuple[Hook, ...]]
+"""By kind: running, completion, failure, cancellation, crashed; of tasks rollback and commit too."""
+
+NO_HOOKS: Final[Hooks] = MappingProxyType({})
+FLOW_HOOKS: Final = ("running", "completion", "failure", "cancellation", "crashed")
+TASK_HOOKS: Final = ("running", "completion", "failure", "rollback", "commit")
+
+
+def hook_table(options: Mapping[str, Any], kinds: Iterable[str], *, owner: str) -> Hooks:
+    """Return the hooks among the options of a decorator: `on_failure=[tell]` as `{"failure": (tell,)}`.
+
+    Raises:
+        DefinitionError: one of them is neither a function nor a list of functions.
+    """
+    table: dict[str, tuple[Hook, ...]] = {}
+    for kind in kinds:
+        given = options.get(f"on_{kind}")
+        if given is None:
+            continue
+        hooks = tuple(given) if isinstance(given, list | tuple) else (given,)
+        for hook in hooks:
+            if not callable(hook):
+                raise DefinitionError(f"on_{kind} of {owner} takes functions, not {hook!r}.")
+        if hooks:
+            table[kind] = hooks
+    return MappingProxyType(table) if table else NO_HOOKS
