@@ -19,12 +19,15 @@ from flowdeck.execution.futures import TaskFuture, TaskFutureList, value_of
 from flowdeck.execution.mapping import Unmapped, items_of
 from flowdeck.execution.run_logs import capture_prints
 from flowdeck.execution.task_engine import TaskCall, make_call, run_task
+from flowdeck.rules.cache_policies import task_input_hash
 from flowdeck.rules.call_keys import task_key
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, DefinitionError, MissingContextError
 from flowdeck.rules.options import TaskOptions, task_spec
 from flowdeck.rules.specs import TaskSpec
 from flowdeck.rules.states import named
+
+__all__ = ["Task", "task", "task_input_hash"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

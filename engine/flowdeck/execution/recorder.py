@@ -25,7 +25,7 @@ from flowdeck.execution.facts import (
 from flowdeck.execution.result_records import ResultRecords, StoreResults
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.rules.states import StateType, named
-from flowdeck.store import flow_runs, task_run_reuse, task_runs
+from flowdeck.store import cached_results, flow_runs, task_run_reuse, task_runs
 from flowdeck.store.database import Busy, Database, Operation
 from flowdeck.store.flow_runs import NewFlowRun
 from flowdeck.store.log_writer import LogWriter
@@ -299,9 +299,16 @@ class StoreRecorder:
     def apply_ended(self, connection: Connection, fact: TaskRunEnded) -> bool:
         """Write the fact's row."""
         error = error_to_json(fact.error)
-        return task_runs.set_final(
+        ended = task_runs.set_final(
             connection, fact.task_run_id, self.incarnation, fact.state, fact.at, error, fact.value, fact.cache
         )
+        note, result = fact.cache, fact.value.result
+        if ended and note is not None and note.to_store and result is not None and fact.state.is_completed():
+            cached_results.put(
+                connection, note.key, result, task_run_id=fact.task_run_id, flow_run_id=self.run_id, at=fact.at,
+                expires_at=note.expires_at,
+            )  # fmt: skip
+        return ended
 
     def apply_taken(self, connection: Connection, fact: TaskRunTaken) -> bool:
         """Write the fact's row."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from flowdeck.store import recorded_results
+from flowdeck.store import cached_results, recorded_results
+from flowdeck.store.cached_results import CachedResult
 from flowdeck.store.database import Database
 from flowdeck.store.recorded_results import RecordedCall, RecordedResult, RecordedSubflow
 from flowdeck.store.result_files import ResultFiles, StoredResult
+
+if TYPE_CHECKING:
+    from flowdeck.store.key_locks import KeyLock
 
 
 class ResultRecords(Protocol):
@@ -15,6 +19,8 @@ class ResultRecords(Protocol):
 
     max_bytes: int
     """Larger results are not recorded."""
+    caching: str
+    """`on`, `refresh` or `off`: the setting."""
 
     def calls(self) -> dict[bytes, RecordedCall]:
         """Return the completed calls of earlier attempts whose results are recorded, by call key."""
@@ -32,8 +38,20 @@ class ResultRecords(Protocol):
         """Return calls as people write them."""
         ...
 
-    def keep(self, content: bytes) -> StoredResult:
-        """Keep the bytes of a result; OSError when that is not possible."""
+    def cached(self, cache_key: str) -> CachedResult | None:
+        """Return what is recorded under a cache key, expired or not."""
+        ...
+
+    def lock(self, cache_key: str) -> KeyLock:
+        """Return the lock of a cache key, not yet taken."""
+        ...
+
+    def size_of(self, file_hash: str | None) -> int:
+        """Return the size of a result's file in bytes; 0 when it is gone."""
+        ...
+
+    def keep(self, content: bytes, name: str | None = None) -> StoredResult:
+        """Keep the bytes of a result, under a name too if one is given; OSError when that is not possible."""
         ...
 
     def read(self, inline: bytes | None, file_hash: str | None) -> bytes:
@@ -47,6 +65,7 @@ class StoreResults:
     def __init__(self, database: Database, key: int) -> None:
         """Args: database: of the home. key: of the flow run."""
         self.max_bytes = database.settings.result_max_bytes
+        self.caching = database.settings.caching
         self._database = database
         self._key = key
         self._files = ResultFiles(database.home.results, durable=database.settings.durability == "full")
@@ -67,9 +86,23 @@ class StoreResults:
         """See `ResultRecords`."""
         return recorded_results.names(self._database.reader(), task_run_ids)
 
-    def keep(self, content: bytes) -> StoredResult:
+    def cached(self, cache_key: str) -> CachedResult | None:
         """See `ResultRecords`."""
-        return self._files.keep(content)
+        return cached_results.find(self._database.reader(), cache_key)
+
+    def lock(self, cache_key: str) -> KeyLock:
+        """See `ResultRecords`."""
+        from flowdeck.store.key_locks import KeyLock  # noqa: PLC0415 - loads OpenSSL, for the few that ask for it
+
+        return KeyLock(self._database.home.locks, cache_key)
+
+    def size_of(self, file_hash: str | None) -> int:
+        """See `ResultRecords`."""
+        return 0 if file_hash is None else self._files.size_of(file_hash)
+
+    def keep(self, content: bytes, name: str | None = None) -> StoredResult:
+        """See `ResultRecords`."""
+        return self._files.keep(content) if name is None else self._files.keep_named(content, name)
 
     def read(self, inline: bytes | None, file_hash: str | None) -> bytes:
         """See `ResultRecords`."""

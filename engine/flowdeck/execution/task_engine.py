@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from flowdeck.execution import context, results
+from flowdeck.execution import caching, context, results
 from flowdeck.execution.arguments import Inputs, resolve
+from flowdeck.execution.caching import CachedTaskRun
 from flowdeck.execution.context import FlowRunContext, TaskRunContext
 from flowdeck.execution.drivers import Driver, Outcome
 from flowdeck.execution.facts import TaskRunEnded, TaskRunNotReady, TaskRunStarted, TaskRunTaken, TaskRunWaits
 from flowdeck.execution.failures import describe, sentence, state_of_error
 from flowdeck.execution.futures import TaskFuture
 from flowdeck.execution.run_logs import engine_line
+from flowdeck.rules.cache_policies import SERIALIZABLE
 from flowdeck.rules.call_identity import call_inputs, call_key
 from flowdeck.rules.exceptions import CancelledRun, UnfinishedRun
+from flowdeck.rules.previews import preview
 from flowdeck.rules.specs import TaskSpec
 from flowdeck.rules.states import State, named
 from flowdeck.store.recorded_results import RecordedCall
 from flowdeck.store.result_files import ResultLostError
 from flowdeck.store.run_facts import CALLS_PER_RUN
 from flowdeck.store.task_run_reuse import Origin
-from flowdeck.store.task_runs import NO_VALUE, NewTaskRun, RecordedValue
+from flowdeck.store.task_runs import NO_VALUE, CacheNote, NewTaskRun, RecordedValue
 
 RUNNING: Final = named("Running")
 NOT_STARTED: Final = "Its flow run ended before this call began."
+LOCK_INTERVAL_SECONDS: Final = 0.02
+"""How often a call looks whether another one with its cache key is over."""
 LONGEST_SLEEP_SECONDS: Final = 1.0
 """A wait for a retry is slept in pieces of this length, so that the end of the flow ends it too."""
+
+
+class StoredFor(NamedTuple):
+    """A run as a `result_storage_key` names it."""
+
+    id: str | int
+    name: str
 
 
 @dataclass(slots=True)
@@ -51,6 +64,8 @@ class TaskCall:
     name: str
     made: bool
     """Its row is there: it was submitted, or has begun."""
+    cache: CacheNote | None = None
+    """Where its result is to be found later; None for a task that is not cached."""
 
 
 def make_call(
@@ -111,7 +126,42 @@ async def _live(call: TaskCall, driver: Driver) -> State:
         call.args, call.kwargs = resolve(tuple(call.args)), resolve(dict(call.kwargs))
     row.call_key = _identify(call)
     known = _reuse(call, driver, run.replay.take(row.call_key))
+    if known is None and call.spec.cache.is_on():
+        return await _cached(call, driver, row.call_key)
     return known or await _attempts(call, driver, row.call_key)
+
+
+async def _cached(call: TaskCall, driver: Driver, call_key: bytes) -> State:
+    """Take a call's value from the cache, or run it and leave a note for its result."""
+    run, row, spec = call.run, call.row, call.spec
+    task_run = CachedTaskRun(row.id, call.name, run.run_id)
+    call.cache = caching.key_of(spec, call.function, call.args, call.kwargs, run, task_run)
+    if not call.cache.key:
+        return await _attempts(call, driver, call_key)
+    lock = run.recorder.results.lock(call.cache.key) if spec.cache.policy.isolation_level == SERIALIZABLE else None
+    try:
+        while lock is not None and not run.closing and not lock.try_acquire():
+            await driver.sleep(LOCK_INTERVAL_SECONDS)
+        found = caching.find(spec, call.function, run, call.cache, driver.clock.now_microseconds())
+        if isinstance(found, caching.Hit):
+            return await _take_cached(call, driver, found)
+        call.cache = found
+        return await _attempts(call, driver, call_key)
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+async def _take_cached(call: TaskCall, driver: Driver, hit: caching.Hit) -> State:
+    run, row = call.run, call.row
+    assert row.call_key is not None
+    run.large_values.add(hit.value, row.call_key, hit.stored.size_bytes)
+    state = named("Cached", hit.note.reason, data=hit.value)
+    value = RecordedValue(preview(hit.value), hit.stored)
+    taken = TaskRunTaken(row, state, driver.clock.now_microseconds(), value, Origin(None, hit.note), call.made)
+    if await driver.record(run.recorder, taken):
+        return state
+    return await _not_started(call, driver, run.recorder.refusal())
 
 
 async def _attempts(call: TaskCall, driver: Driver, call_key: bytes) -> State:
@@ -191,20 +241,32 @@ async def _end(call: TaskCall, driver: Driver, outcome: Outcome) -> State:
         call.run.told = outcome.error
     value = _keep(call, outcome.value) if state.is_completed() else NO_VALUE
     at = driver.clock.now_microseconds()
-    await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, error, value))
+    await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, error, value, call.cache))
     return state
 
 
 def _keep(call: TaskCall, value: Any) -> RecordedValue:
     """Record what a call returned, as far as that can be done."""
     options, run = call.spec.results, call.run
-    kept = results.keep(value, options.serializer, run.recorder.results, wanted=options.persist is not False)
+    wanted = options.persist is not False
+    name = None if options.storage_key is None else functools.partial(_storage_name, call, options.storage_key)
+    kept = results.keep(value, options.serializer, run.recorder.results, wanted=wanted, name=name)
     if kept.problem is not None:
         _say(call, logging.WARNING, kept.problem)
     stored = kept.value.result
     assert call.row.call_key is not None
     run.large_values.add(value, call.row.call_key, None if stored is None else stored.size_bytes)
     return kept.value
+
+
+def _storage_name(call: TaskCall, key: str) -> str:
+    run = call.run
+    return results.storage_name(
+        key,
+        caching.arguments_by_name(call.function, call.args, call.kwargs),
+        flow_run=StoredFor(run.run_id, run.run_name),
+        task_run=StoredFor(call.row.id, call.name),
+    )
 
 
 def _final_state(outcome: Outcome) -> State:

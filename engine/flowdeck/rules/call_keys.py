@@ -58,20 +58,24 @@ class _NotKeyedError(Exception):
 
 
 def input_key(
-    arguments: Sequence[Any] | Mapping[str, Any], known: Mapping[int, bytes] = _NOTHING_KNOWN
+    arguments: Sequence[Any] | Mapping[str, Any],
+    known: Mapping[int, bytes] = _NOTHING_KNOWN,
+    *,
+    limit: int = MAXIMUM_INPUT_BYTES,
 ) -> bytes | None:
     """Return 16 bytes that stand for the values a task was called with.
 
     Args:
         arguments: the values, in a tuple or list, or in a dict by parameter name (the order of names does not matter).
         known: what stands for large objects, by their `id`: the key of the recorded call that made them.
+        limit: number of bytes beyond which it is given up.
 
     Returns:
-        The key, or None when the values cannot be keyed: more than 1 MiB of them, nested more than 100 deep or in
+        The key, or None when the values cannot be keyed: more of them than `limit`, nested more than 100 deep or in
         themselves, or with a part that cannot be pickled.
     """
     try:
-        encoder = _Encoder(known)
+        encoder = _Encoder(known, limit)
         if isinstance(arguments, Mapping):
             canonical: Any = {"dict": encoder.mapping(arguments, 1)}
         else:
@@ -80,7 +84,7 @@ def input_key(
     except (_NotKeyedError, TooLargeError, ValueError, RuntimeError):
         # RuntimeError: nested beyond the stack, or changed by another thread while it was read.
         return None
-    if len(encoded) > MAXIMUM_INPUT_BYTES:
+    if len(encoded) > limit:
         return None
     return blake2b(encoded, digest_size=_KEY_BYTES).digest()
 
@@ -123,8 +127,8 @@ def _place_of_module(module_name: str | None) -> str:
 class _Encoder:
     """Turns one call's values into built-in ones that marshal writes the same way everywhere."""
 
-    def __init__(self, known: Mapping[int, bytes]) -> None:
-        self._budget = MAXIMUM_INPUT_BYTES
+    def __init__(self, known: Mapping[int, bytes], limit: int) -> None:
+        self._budget = limit
         self._known = known
 
     def value(self, value: Any, depth: int) -> Any:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypedDict
 
+from flowdeck.rules.cache_options import cache_options
 from flowdeck.rules.exceptions import DefinitionError
 from flowdeck.rules.hooks import FLOW_HOOKS, TASK_HOOKS, Hook, hook_table
 from flowdeck.rules.result_options import result_options
@@ -133,6 +134,7 @@ def task_spec(function_name: str, key: str, docstring: str | None, options: Mapp
         tags=tag_set(options.get("tags"), owner),
         run_name=options.get("task_run_name"),
         own_process=bool(options.get("own_process")),
+        cache=cache_options(options, owner=owner),
         hooks=hook_table(options, TASK_HOOKS, owner=owner),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowdeck.rules.cache_options import NO_CACHING, CacheOptions
 from flowdeck.rules.hooks import NO_HOOKS, Hooks
 from flowdeck.rules.result_options import DEFAULT_RESULTS, ResultOptions
 from flowdeck.rules.retries import NO_RETRIES, RetryPolicy
@@ -47,6 +48,7 @@ class TaskSpec:
     timeout_seconds: float | None = None
     own_process: bool = False
     """Each attempt runs in a process of its own."""
+    cache: CacheOptions = NO_CACHING
     log_prints: bool | None = None
     """None takes it over from the flow."""
     results: ResultOptions = DEFAULT_RESULTS

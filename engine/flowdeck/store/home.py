@@ -37,6 +37,11 @@ class Home:
         return self.path / "results"
 
     @property
+    def locks(self) -> Path:
+        """Folder of the locks that calls with the same cache key take, where the author asks for that."""
+        return self.path / "locks"
+
+    @property
     def bells(self) -> Path:
         """Folder with one datagram socket per reader that wants to be told of changes."""
         return self.path / "bells"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from contextlib import suppress
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+NAMED: Final = "named"
+"""Folder of the names that authors gave to results."""
 INLINE_MAX_BYTES: Final = 4096
 """Results up to this size lie in the row of their call."""
 
@@ -54,6 +57,25 @@ class ResultFiles:
             self._write(path, content)
         return StoredResult(None, file_hash, len(content))
 
+    def keep_named(self, content: bytes, name: str) -> StoredResult:
+        """Keep bytes in a file that can be found by a name of the author's too: `named/<name>` leads to it.
+
+        Raises:
+            OSError: the file cannot be written, or the name leads out of the folder.
+        """
+        file_hash = _sha256(content)
+        path = self.path_of(file_hash)
+        if not self._is_there(path, len(content)):
+            self._write(path, content)
+        named = self._folder / NAMED / name
+        if ".." in named.parts or named == self._folder / NAMED or not named.is_relative_to(self._folder / NAMED):
+            raise OSError(errno.EINVAL, f"'{name}' is no name for a file")
+        named.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = named.with_name(f".{file_hash[:16]}.{os.getpid()}.{threading.get_ident()}")
+        draft.symlink_to(os.path.relpath(path, named.parent))
+        draft.replace(named)
+        return StoredResult(None, file_hash, len(content))
+
     def read(self, inline: bytes | None, file_hash: str | None) -> bytes:
         """Return the bytes of a result.
 
@@ -75,6 +97,13 @@ class ResultFiles:
     def path_of(self, file_hash: str) -> Path:
         """Return where the file of a result is."""
         return self._folder / file_hash[:2] / file_hash
+
+    def size_of(self, file_hash: str) -> int:
+        """Return the size of a result's file in bytes; 0 when it is gone."""
+        try:
+            return self.path_of(file_hash).stat().st_size
+        except OSError:
+            return 0
 
     def _is_there(self, path: Path, size_bytes: int) -> bool:
         """Tell whether the same result was kept before; its time is renewed, so that no clean-up takes it just now."""

@@ -24,6 +24,8 @@ class Settings:
     """Size at which a run's log stops growing."""
     result_max_bytes: int = 64 << 20
     """Results that are larger than this, pickled, are not recorded."""
+    caching: str = "on"
+    """`on`: tasks that ask for it are cached; `refresh`: they run all the same and are recorded; `off`."""
     durability: str = "process"
     """`process`: recorded means safe from any kill; `full`: safe from power loss too, at the price of a sync each."""
     task_runner_max_workers: int = 32
@@ -37,6 +39,7 @@ class Settings:
 
 
 SPARES_MAX: Final = 16
+_CHOICES: Final = {"logging_level": LEVELS, "durability": ("process", "full"), "caching": ("on", "refresh", "off")}
 _KINDS: Final = {"int": int, "float": float, "str": str}
 
 
@@ -94,7 +97,7 @@ def _with(settings: Settings, name: str, value: object, where: str) -> Settings:
 
 
 def _check(name: str, value: object, where: str) -> None:
-    allowed = {"logging_level": LEVELS, "durability": ("process", "full")}.get(name)
+    allowed = _CHOICES.get(name)
     if allowed is not None and value not in allowed:
         raise UsageError(f"{where}: '{value}' is not a valid {name}. Choose one of {', '.join(allowed)}.")
     if isinstance(value, int | float) and not math.isfinite(value):
