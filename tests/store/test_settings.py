@@ -42,7 +42,7 @@ def test_environment_beats_file_beats_default(config: Path, monkeypatch: pytest.
     ("text", "sentence"),
     [
         ("x = ", "config.toml is not valid TOML"),
-        ("\n\nspeed = 3", "line 3: there is no setting 'speed'. Known: cancel_grace_seconds, "),
+        ("\n\nspeed = 3", "line 3: there is no setting 'speed'. Known: caching, cancel_grace_seconds, "),
         ("[nothing]\nx = 1", "line 1: there is no setting 'nothing'"),
         ("log_max_bytes = 1\n'logging_level' = 'LOUD'", "line 2: 'LOUD' is not a valid logging_level. Choose one of"),
         ('durability = "half"', "line 1: 'half' is not a valid durability. Choose one of process, full."),

@@ -15,6 +15,7 @@ from flowdeck import __version__
 from flowdeck.host.process_tree import RUN_ID_VARIABLE
 from flowdeck.rules.exceptions import FlowdeckError, NotFoundError, StoreError
 from flowdeck.service.discovery import Discovery
+from flowdeck.service.eviction import Eviction
 from flowdeck.service.journal import say
 from flowdeck.service.lifetime import STAYS, Lifetime
 from flowdeck.service.spares import SpareKeeper
@@ -50,6 +51,7 @@ class Engine:
         """
         self._database = database
         self._started_by = started_by
+        self._eviction = Eviction(database)
         self._spares = SpareKeeper(database, database.settings.spares)
         self._worker = Worker(database, self._spares)
         self._supervisor = Supervisor(database, self._worker.is_starting)
@@ -63,6 +65,7 @@ class Engine:
             loop.add_signal_handler(number, self._stop, f"Asked to stop ({number.name}); runs go on without an engine.")
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         jobs = [self._worker.serve, self._supervisor.serve, self._discovery.serve, self._spares.serve]
+        jobs.append(self._eviction.serve)
         jobs.append(self._follow_changes)
         if self._started_by != STAYS:
             jobs.append(self._watch_lifetime)

@@ -55,3 +55,14 @@ def forget(connection: Connection, cache_key: str) -> None:
 def forget_expired(connection: Connection, now: int) -> int:
     """Remove what has expired; return how many."""
     return connection.execute("DELETE FROM cached_result WHERE expires_at <= ?", (now,)).rowcount
+
+
+def files_in_use(connection: Connection, prefix: str) -> set[str]:
+    """Return the names of those result files beginning with `prefix` that a call, a run or a cached result needs."""
+    rows = connection.execute(
+        """SELECT result_hash FROM task_run WHERE result_hash >= :low AND result_hash < :high
+           UNION SELECT result_hash FROM flow_run WHERE result_hash >= :low AND result_hash < :high
+           UNION SELECT result_hash FROM cached_result WHERE result_hash >= :low AND result_hash < :high""",
+        {"low": prefix, "high": f"{prefix}g"},
+    )
+    return {name for (name,) in rows.fetchall()}
