@@ -45,7 +45,8 @@ TASK_RUN = {
     "id": WHOLE, "name": TEXT, "task_name": TEXT, "index": WHOLE, "state_type": TEXT, "state_name": TEXT,
     "state_message": Maybe(TEXT), "attempt": WHOLE, "from_cache": TRUTH, "reused": TRUTH, "worker": Maybe(TEXT),
     "started_at": Maybe(Time), "ended_at": Maybe(Time), "duration_seconds": Maybe(NUMBER), "upstream_ids": LIST,
-    "result_preview": Maybe(TEXT), "error": Maybe(ERROR),
+    "result_preview": Maybe(TEXT), "result_bytes": Maybe(WHOLE), "reused_from": Maybe(WHOLE),
+    "cache_reason": Maybe(TEXT), "error": Maybe(ERROR),
 }  # fmt: skip
 STATE = {"state_type": TEXT, "state_name": TEXT, "message": Maybe(TEXT), "at": Time, "attempt": WHOLE}
 FLOW_RUN_DETAIL = {

@@ -68,7 +68,7 @@ def test_files_of_a_deleted_run_go_but_what_is_cached_stays(home: Home, eviction
     assert eviction.clear() == 0  # all of them are young
     age(home)
     assert eviction.clear() == 2
-    assert (home.results / "named" / "kept.bin").read_bytes().endswith(b"c" * 10_000)
+    assert (home.results / "named" / "kept.bin").read_bytes().count(b"c") >= 10_000
 
 
 def test_expired_result_goes(home: Home, eviction: Eviction, deck: Deck, database: Database) -> None:

@@ -111,6 +111,9 @@ def task_run(call: TaskRun, now: datetime) -> Document:
         "duration_seconds": call.duration_seconds(now),
         "upstream_ids": list(call.upstream_ids),
         "result_preview": call.result_preview,
+        "result_bytes": call.result_bytes,
+        "reused_from": call.reused_from,
+        "cache_reason": call.cache_reason,
         "error": error(call.error),
     }
 

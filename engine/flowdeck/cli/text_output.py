@@ -131,6 +131,7 @@ def task_run(call: TaskRun, paper: Paper) -> list[str]:
             "Tags": inert_line(", ".join(call.tags)),
             "Waits for": ", ".join(str(upstream) for upstream in call.upstream_ids),
             "Result": inert_line(call.result_preview or ""),
+            "Cache": inert_line(call.cache_reason or ""),
         },
         paper,
     )

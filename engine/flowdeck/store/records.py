@@ -135,6 +135,12 @@ class TaskRun:
     upstream_ids: tuple[int, ...]
     result_preview: str | None
     error: RunError | None
+    result_bytes: int | None = None
+    """Size of the recorded result; None when none is recorded."""
+    reused_from: int | None = None
+    """Id of the task run of an earlier attempt whose result this one has."""
+    cache_reason: str | None = None
+    """Why it was found in the cache, or why not; None for a task that is not cached."""
 
     @property
     def is_final(self) -> bool:

@@ -18,7 +18,7 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], Any] | None]]] = {
         name: (f"t.{name}", None)
         for name in (
             "id", "task_name", "flow_attempt", "parent_id", "state_name", "state_message", "attempt", "worker",
-            "result_preview",
+            "result_preview", "result_bytes", "reused_from", "cache_reason",
         )
     },
     **{name: (f"t.{name}", moment) for name in ("started_at", "ended_at")},
