@@ -11,7 +11,7 @@ import pytest
 
 from flowdeck.deck import Deck
 from flowdeck.execution import flow_starts
-from flowdeck.execution.drivers import AsyncDriver, SyncDriver
+from flowdeck.execution.drivers import AsyncDriver, PausingDriver, SyncDriver
 from flowdeck.store.database import Database
 from flowdeck.store.home import Home, locate
 from tests.support.scripts import Scripts
@@ -79,8 +79,12 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(_driver: object, seconds: float) -> None:
         waits.append(seconds)
 
+    async def pause(driver: object, seconds: float, _is_cut_short: object) -> None:
+        await sleep(driver, seconds)
+
     for driver in (SyncDriver, AsyncDriver):
         monkeypatch.setattr(driver, "sleep", sleep)
+    monkeypatch.setattr(PausingDriver, "pause", pause)
     return waits
 
 

@@ -8,17 +8,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from flowdeck.execution.annotations import allow_failure, opaque, quote, unmapped
     from flowdeck.execution.futures import TaskFuture
-    from flowdeck.execution.mapping import unmapped
     from flowdeck.execution.run_logs import get_run_logger
     from flowdeck.execution.tagging import tags
+    from flowdeck.execution.waiting import as_completed, wait
     from flowdeck.flows import Flow, flow
     from flowdeck.rules.states import State
     from flowdeck.tasks import Task, task
 
 __version__ = "0.1.0"
 
-__all__ = ["Flow", "State", "Task", "TaskFuture", "flow", "get_run_logger", "tags", "task", "unmapped"]
+__all__ = [
+    "Flow",
+    "State",
+    "Task",
+    "TaskFuture",
+    "allow_failure",
+    "as_completed",
+    "flow",
+    "get_run_logger",
+    "opaque",
+    "quote",
+    "tags",
+    "task",
+    "unmapped",
+    "wait",
+]
 
 _HOMES: Final = {
     "Flow": "flowdeck.flows",
@@ -29,7 +45,12 @@ _HOMES: Final = {
     "get_run_logger": "flowdeck.execution.run_logs",
     "tags": "flowdeck.execution.tagging",
     "task": "flowdeck.tasks",
-    "unmapped": "flowdeck.execution.mapping",
+    "allow_failure": "flowdeck.execution.annotations",
+    "as_completed": "flowdeck.execution.waiting",
+    "opaque": "flowdeck.execution.annotations",
+    "quote": "flowdeck.execution.annotations",
+    "unmapped": "flowdeck.execution.annotations",
+    "wait": "flowdeck.execution.waiting",
 }
 
 

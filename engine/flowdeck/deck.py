@@ -251,17 +251,15 @@ class Deck:
         run = self.flow_run(reference)
         self._check_retry(run, completed)
         at = self._clock.now_microseconds()
-        columns = {
-            "attempt": run.attempt + 1, "scheduled_at": at, "started_at": None, "ended_at": None, "pid": None,
-            "pid_token": None, "host_pid": None, "host_token": None, "exit_code": None, "signal": None, "error": None,
-            "cancel_forced": None, "environment": json.dumps(dict(os.environ)),
-        }  # fmt: skip
-        state = named("Scheduled", f"Attempt {run.attempt + 1} was asked for.")
+        attempt = run.attempt + 1
+        environment = json.dumps(dict(os.environ))
+        state = named("Scheduled", f"Attempt {attempt} was asked for.")
 
         def change(connection: Connection) -> bool:
-            return flow_runs.set_state(
-                connection, run.key, state, at, incarnation=run.incarnation, expected=RETRYABLE, columns=columns
-            )
+            return flow_runs.schedule_again(
+                connection, run.key, state, at, attempt=attempt, environment=environment, incarnation=run.incarnation,
+                expected=RETRYABLE,
+            )  # fmt: skip
 
         if not self._database.write(change):
             raise RefusedError(f"Run '{run.name}' was changed by someone else just now; look at it and try again.")
@@ -378,13 +376,6 @@ class Deck:
             raise RefusedError(f"Run '{run.name}' completed; say so explicitly to retry it all the same (--completed).")
         if run.parent_key is not None:
             raise RefusedError(f"Run '{run.name}' is a subflow; retry its root run {run.root_run_id}.")
-        if run.source_file is None or run.function is None:
-            raise RefusedError(f"Run '{run.name}' has no file to start from: its flow was defined interactively.")
-        if not Path(run.source_file).exists():
-            raise RefusedError(f"Run '{run.name}' cannot be retried: {run.source_file} is gone.")
-        unstored = [name for name, value in run.parameters.items() if parameter_rules.is_placeholder(value)]
-        if unstored:
-            raise RefusedError(
-                f"Run '{run.name}' cannot be retried from its record: parameter '{unstored[0]}' was a value that JSON "
-                "cannot hold. Run its script again."
-            )
+        reason = run_requests.why_not_startable(run.source_file, run.function, run.parameters)
+        if reason is not None:
+            raise RefusedError(f"Run '{run.name}' {reason}")

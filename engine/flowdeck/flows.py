@@ -74,7 +74,7 @@ class Flow(Generic[P, R]):
         kwargs.pop("wait_for", None)
         with uncaught.told_in_a_sentence():
             call = self._start_root(args, kwargs)
-            with signals.handled(call.run.recorder.interrupt):
+            with signals.handled(call.run.recorder.interrupt, lambda: call.run.is_over):
                 state = finish(run_flow(call, _SYNC))
             return value_of(state, self.spec.name, return_state)
 
@@ -91,9 +91,9 @@ class Flow(Generic[P, R]):
             args, kwargs = parameter_rules.call_arguments(parameter_rules.signature_of(self.fn), run.parameters)
             call = self._call_of(run, self._coerced(args, kwargs))
         except ParameterError as error:
-            call = FlowCall(self.spec, _raising(error, self.is_async), (), {}, run)
+            call = FlowCall(self, self.spec, _raising(error, self.is_async), (), {}, run)
         if not self.is_async:
-            with signals.handled(run.recorder.interrupt):
+            with signals.handled(run.recorder.interrupt, lambda: run.is_over):
                 return finish(run_flow(call, _SYNC))
         import asyncio  # noqa: PLC0415 - only flows that are async pay its 40 ms
 
@@ -160,13 +160,13 @@ class Flow(Generic[P, R]):
     def _call_of(self, run: FlowRunContext, parameters: dict[str, Any]) -> FlowCall:
         args, kwargs = parameter_rules.call_arguments(parameter_rules.signature_of(self.fn), parameters)
         run.parameters = parameters
-        return FlowCall(self.spec, self.fn, args, kwargs, run)
+        return FlowCall(self, self.spec, self.fn, args, kwargs, run)
 
 
 async def _run_root(call: FlowCall) -> State:
     """Run an asynchronous flow that no other flow called; a signal cancels its coroutine."""
     interruption = signals.Interruption()
-    with signals.handled(interruption.of_current_task()):
+    with signals.handled(interruption.of_current_task(), lambda: call.run.is_over):
         state = await run_flow(call, _ASYNC)
     if interruption.error is not None and state.is_cancelled():
         return replace(state, exception=interruption.error)

@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from flowdeck.execution import context
+from flowdeck.execution.annotations import Unmapped
 from flowdeck.execution.arguments import Inputs, inputs_in
 from flowdeck.execution.context import FlowRunContext
-from flowdeck.execution.drivers import AsyncDriver, SyncDriver, finish
+from flowdeck.execution.drivers import AsyncDriver, PausingDriver, SyncDriver, finish
 from flowdeck.execution.facts import TaskRunsMade
 from flowdeck.execution.failures import state_of_error
 from flowdeck.execution.futures import TaskFuture, TaskFutureList, value_of
-from flowdeck.execution.mapping import Unmapped, items_of
+from flowdeck.execution.mapping import items_of
+from flowdeck.execution.pauses import job_of
 from flowdeck.execution.run_logs import capture_prints
-from flowdeck.execution.task_engine import TaskCall, make_call, run_task
+from flowdeck.execution.task_calls import TaskCall, make_call
+from flowdeck.execution.task_engine import run_task
 from flowdeck.rules.cache_policies import task_input_hash
 from flowdeck.rules.call_keys import task_key
 from flowdeck.rules.clock import SYSTEM_CLOCK
@@ -34,6 +37,7 @@ R = TypeVar("R")
 
 _SYNC = SyncDriver()
 _ASYNC = AsyncDriver()
+_PAUSING = PausingDriver()
 _PENDING = named("Pending")
 _MAP_CHUNK = 500
 """Rows of a `.map()` are made in transactions of so many, so that a large one does not stop other writers."""
@@ -170,8 +174,10 @@ class Task(Generic[P, R]):
         if wait_for is not None:
             awaited = inputs_in((wait_for if isinstance(wait_for, TaskFuture) else list(wait_for),), {})
             further = [future for future in awaited.futures if future not in inputs.futures]
-            inputs = Inputs([*inputs.futures, *further], inputs.to_resolve)
-        return make_call(self.spec, self.fn, args, kwargs, inputs, self._run_or_raise(), group, submitted)
+            tolerated = inputs.tolerated | (awaited.tolerated - {id(future) for future in inputs.futures})
+            failed_state = inputs.failed_state or awaited.failed_state
+            inputs = Inputs([*inputs.futures, *further], inputs.to_resolve, tolerated, failed_state)
+        return make_call(self, args, kwargs, inputs, self._run_or_raise(), group, submitted)
 
     async def _run_async(self, call: TaskCall, return_state: bool) -> Any:
         return value_of(await run_task(call, _ASYNC), call.name, return_state)
@@ -181,17 +187,10 @@ class Task(Generic[P, R]):
         future: TaskFuture[R] = TaskFuture(call.row.id, call.name)
         here = contextvars.copy_context()
 
-        def run_sync() -> None:
+        async def run_call() -> None:
             try:
-                state = finish(run_task(call, _SYNC))
+                state = await run_task(call, _ASYNC if self.is_async else _PAUSING)
             except BaseException as error:  # noqa: BLE001 - the store's: whoever asks for the result shall have it
-                state = state_of_error(error)
-            future.settle(state)
-
-        async def run_async() -> None:
-            try:
-                state = await run_task(call, _ASYNC)
-            except BaseException as error:  # noqa: BLE001 - as above
                 state = state_of_error(error)
             future.settle(state)
 
@@ -199,9 +198,9 @@ class Task(Generic[P, R]):
         call.run.submitted.append(future)
         try:
             if self.is_async:
-                runner.submit_async(run_async, call.needs, here)
+                runner.submit_async(run_call, call.needs, here)
             else:
-                runner.submit(run_sync, call.needs, here)
+                runner.submit(job_of(run_call), call.needs, here)
         except RuntimeError as error:  # the system gives no more threads
             future.settle(state_of_error(error))
             raise

@@ -180,7 +180,7 @@ def test_flow_that_raises_starts_nothing_more(dialect: Dialect, deck: Deck, monk
 
     async def open_gate(*arguments: Any) -> None:  # the body is over by then
         gate.set()
-        await wait_for_calls(*arguments)
+        return await wait_for_calls(*arguments)
 
     monkeypatch.setattr(flow_engine, "_wait_for_calls", open_gate)
 

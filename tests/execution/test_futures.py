@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pytest
 
-from flowdeck import State, TaskFuture, flow, task
+from flowdeck import State, TaskFuture, allow_failure, as_completed, flow, opaque, quote, task, wait
 from flowdeck.deck import TaskRun
 from flowdeck.rules.exceptions import UnfinishedRun
 from tests.execution.dialects import Dialect
@@ -209,14 +212,15 @@ def test_call_waits_for_its_futures(dialect: Dialect) -> None:
 
 
 def test_states_as_arguments() -> None:
-    """A completed one is its value; of a failed one the task may look at the state."""
+    """A completed one is its value; what needs a failed one does not run, unless that is allowed."""
 
     @flow
-    def main() -> tuple[int, bool]:
+    def main() -> tuple[int, Any, str]:
         good, bad = double(4, return_state=True), breaks(return_state=True)
-        return show(good), show([bad])[0].is_failed()
+        return show(good), show([allow_failure(bad)]), show([bad], return_state=True).name
 
-    assert main() == (8, True)
+    value, (error,), name = main()
+    assert (value, type(error).__name__, name) == (8, "BrokenError", "NotReady")
 
 
 def test_wait_for_orders_calls_without_a_value(dialect: Dialect) -> None:
@@ -289,3 +293,255 @@ def test_wait_for_a_failed_call() -> None:
         return state.name
 
     assert main() == "NotReady"
+
+
+# -- marks around arguments --------------------------------------------------------------------------------------------
+
+
+def test_allow_failure_hands_on_the_exception(dialect: Dialect, calls: Calls) -> None:
+    """Of a failed upstream, also inside of a list; the flow does not fail of it any more."""
+    seen: list[Any] = []
+
+    @dialect.task()
+    async def bad() -> None:
+        raise BrokenError("no")
+
+    @dialect.task()
+    async def good() -> int:
+        return 1
+
+    @dialect.task()
+    async def look(values: Any) -> None:
+        seen.append(values)
+
+    @dialect.flow()
+    async def main() -> None:
+        failed, fine = bad.submit(), good.submit()
+        look.submit(allow_failure(failed)).wait()
+        look.submit(allow_failure([failed, fine])).wait()
+
+    dialect.run(main)
+    assert type(seen[0]).__name__ == "BrokenError"
+    assert [type(seen[1][0]).__name__, seen[1][1]] == ["BrokenError", 1]
+    assert calls()[2].upstream_ids == (calls()[0].id,)
+
+
+def test_allow_failure_of_a_call_that_did_not_run() -> None:
+    """NotReady is a failure too."""
+
+    @flow
+    def main() -> str:
+        stuck = show.submit(breaks.submit())
+        return type(show.submit(allow_failure(stuck)).result()).__name__
+
+    assert main() == "UnfinishedRun"
+
+
+def test_a_future_that_is_needed_twice_is_needed() -> None:
+    """Allowed in one argument and required in another: the call does not run."""
+
+    @task
+    def both(one: Any, other: Any) -> None: ...
+
+    @flow
+    def main() -> str:
+        failed = breaks.submit()
+        return both.submit(allow_failure(failed), failed, return_state=True).name  # type: ignore[return-value]
+
+    assert main() == "NotReady"
+
+
+def test_quote_hands_on_untouched(calls: Calls) -> None:
+    """Futures in it too; nothing is waited for."""
+    seen: list[Any] = []
+
+    @task
+    def look(value: Any) -> None:
+        seen.append(value)
+
+    @flow
+    def main() -> None:
+        future = double.submit(1)
+        value = [future]
+        look(quote(value))
+        assert seen == [value]
+        assert seen[0] is value
+        future.wait()
+
+    main()
+    assert calls()[1].upstream_ids == ()
+
+
+def test_opaque_looks_at_the_value_itself_only() -> None:
+    """A future is replaced by its result; one inside of a list is not."""
+
+    @flow
+    def main() -> None:
+        future = double.submit(2)
+        assert show(opaque(future)) == 4
+        value = [future]
+        assert show(opaque(value)) is value
+
+    main()
+
+
+def test_dataclass_with_a_future_is_rebuilt() -> None:
+    """Its own checks do not run again, a frozen one neither; one without a future is the very same object."""
+    made: list[int] = []
+
+    @dataclass(frozen=True)
+    class Order:
+        amount: Any
+        tags: list[Any] = field(default_factory=list)
+
+        def __post_init__(self) -> None:
+            made.append(1)
+
+    @flow
+    def main() -> None:
+        order = Order(double.submit(3), [double.submit(4)])
+        got = show(order)
+        assert (got.amount, got.tags) == (6, [8])
+        plain = Order(1)
+        assert show(plain) is plain
+
+    main()
+    assert len(made) == 2
+
+
+def test_long_list_is_not_copied() -> None:
+    """Handed on as it is, after one look at its types."""
+    numbers = list(range(100_000))
+
+    @flow
+    def main() -> None:
+        assert show(numbers) is numbers
+        assert show({"deep": [numbers]})["deep"][0] is numbers
+
+    main()
+
+
+# -- several futures ---------------------------------------------------------------------------------------------------
+
+
+def test_as_completed_gives_each_as_it_ends() -> None:
+    """In the order of their ends, each once."""
+    gates = [threading.Event() for _ in range(3)]
+
+    @task
+    def step(number: int) -> int:
+        gates[number].wait(10)
+        return number
+
+    @flow
+    def main() -> list[int]:
+        futures = [step.submit(number) for number in range(3)]
+        order: list[int] = []
+        gates[2].set()
+        for future in as_completed([*futures, futures[0]]):
+            order.append(future.result())
+            if gates[1].is_set():
+                gates[0].set()
+            gates[1].set()
+        return order
+
+    assert main() == [2, 1, 0]
+
+
+def test_as_completed_gives_up() -> None:
+    """After its time it says how many are left."""
+    gate = threading.Event()
+
+    @task
+    def step() -> None:
+        gate.wait(10)
+
+    @flow
+    def main() -> None:
+        futures = [step.submit(), step.submit()]
+        with pytest.raises(TimeoutError, match=r"2 task calls were not over after 0.01 s"):
+            list(as_completed(futures, timeout=0.01))
+        gate.set()
+
+    main()
+
+
+def test_wait_tells_the_done_from_the_others() -> None:
+    """Without raising; a failure that was only waited for is not handled."""
+    gate = threading.Event()
+
+    @task
+    def step() -> None:
+        gate.wait(10)
+
+    @flow
+    def main() -> None:
+        slow, fast = step.submit(), double.submit(1)
+        fast.wait()
+        assert wait([slow, fast], timeout=0.01) == ({fast}, {slow})
+        gate.set()
+        assert wait([slow, fast]).not_done == set()
+
+    main()
+
+
+def test_timeout_of_a_list_is_for_all_of_it() -> None:
+    """Not for each item anew."""
+    gate = threading.Event()
+
+    @task
+    def step(_: int) -> None:
+        gate.wait(10)
+
+    @flow
+    def main() -> None:
+        futures = step.map(range(50))
+        begun = time.monotonic()
+        futures.wait(timeout=0.05)
+        with pytest.raises(TimeoutError):
+            futures.result(timeout=0.05)
+        assert time.monotonic() - begun < 1.0
+        gate.set()
+
+    main()
+
+
+def test_future_can_be_awaited() -> None:
+    """Without stopping the event loop."""
+
+    @task
+    async def step() -> int:
+        await asyncio.sleep(0.01)
+        return 4
+
+    @flow
+    async def main() -> tuple[int, int]:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0)
+                ticks += 1
+
+        ticking = asyncio.create_task(tick())
+        value = await step.submit()
+        ticking.cancel()
+        return value, ticks
+
+    value, ticks = asyncio.run(main())
+    assert value == 4
+    assert ticks > 1
+
+
+def test_exception_of_a_future() -> None:
+    """None when there is none; asking makes the author answerable."""
+
+    @flow
+    def main() -> None:
+        assert double.submit(1).exception() is None
+        failed = breaks.submit()
+        assert isinstance(failed.exception(), BrokenError)
+        assert failed.get_state().is_failed()
+
+    main()

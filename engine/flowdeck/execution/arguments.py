@@ -1,6 +1,7 @@
 """Futures and states among a call's arguments: finding them, and putting their values in their place.
 
-Lists, tuples, sets and dictionaries are looked into, as deep as they go; other objects are handed on as they are.
+Lists, tuples, sets, dictionaries and dataclasses are looked into, as deep as they go; other objects are handed on as
+they are. A long list of plain values costs one scan of its types. See `annotations` for the marks an author may set.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
+from flowdeck.execution.annotations import AllowFailure, Annotation, Opaque, Quote
 from flowdeck.execution.futures import TaskFuture
-from flowdeck.rules.states import State
+from flowdeck.rules.states import State, result_of
 
 _PLAIN: Final = frozenset({int, float, str, bytes, bool, type(None)})
+_FIELDS: Final = "__dataclass_fields__"
 
 
 class Inputs(NamedTuple):
@@ -21,41 +24,101 @@ class Inputs(NamedTuple):
     futures: list[TaskFuture[Any]]
     """Each once, in order."""
     to_resolve: bool
-    """There is a future or a state among them."""
+    """There is a future, a state or a mark among them."""
+    tolerated: frozenset[int] = frozenset()
+    """`id` of those futures that may have failed."""
+    failed_state: State | None = None
+    """A state among them that is over and not completed, and may not be so."""
+
+
+class _Search:
+    """One walk through the arguments of a call."""
+
+    def __init__(self) -> None:
+        self.futures: dict[int, TaskFuture[Any]] = {}
+        self.tolerated: set[int] = set()
+        self.required: set[int] = set()
+        self.failed_state: State | None = None
+        self.to_resolve = False
+        self._seen: set[int] = set()
+
+    def walk(self, values: Iterable[Any], *, tolerant: bool) -> None:
+        left: list[Iterator[Any]] = [iter(values)]
+        while left:
+            for value in left[-1]:
+                if type(value) in _PLAIN:
+                    continue
+                members = self._look(value, tolerant)
+                if members is not None and id(value) not in self._seen:
+                    self._seen.add(id(value))
+                    left.append(iter(members))
+                    break
+            else:
+                left.pop()
+
+    def _look(self, value: Any, tolerant: bool) -> Iterable[Any] | None:
+        """Note what a value is; return what is in it, if that is to be looked at."""
+        if isinstance(value, TaskFuture):
+            self._note_future(cast("TaskFuture[Any]", value), tolerant)
+        elif isinstance(value, State):
+            self.to_resolve = True
+            if not tolerant and value.is_final() and not value.is_completed() and self.failed_state is None:
+                self.failed_state = value
+        elif isinstance(value, Annotation):
+            self._note_mark(cast("Annotation[Any]", value), tolerant)
+        else:
+            return _members(value)
+        return None
+
+    def _note_future(self, future: TaskFuture[Any], tolerant: bool) -> None:
+        self.to_resolve = True
+        self.futures[id(future)] = future
+        (self.tolerated if tolerant else self.required).add(id(future))
+
+    def _note_mark(self, mark: Annotation[Any], tolerant: bool) -> None:
+        self.to_resolve = True
+        if isinstance(mark, Quote):
+            return
+        if isinstance(mark, Opaque):
+            if isinstance(mark.value, TaskFuture | State):
+                self._look(mark.value, tolerant)
+            return
+        self.walk((mark.value,), tolerant=tolerant or isinstance(mark, AllowFailure))
 
 
 def inputs_in(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Inputs:
-    """Find the futures and states among the arguments."""
-    futures: dict[int, TaskFuture[Any]] = {}
-    has_states = False
-    seen: set[int] = set()
-    left: list[Iterator[Any]] = [iter(kwargs.values()), iter(args)]
-    while left:
-        for value in left[-1]:
-            if type(value) in _PLAIN:
-                continue
-            if isinstance(value, TaskFuture):
-                future = cast("TaskFuture[Any]", value)
-                futures[id(future)] = future
-            elif isinstance(value, State):
-                has_states = True
-            elif (members := _members(value)) is not None and id(value) not in seen:
-                seen.add(id(value))
-                left.append(iter(members))
-                break
-        else:
-            left.pop()
-    return Inputs(list(futures.values()), has_states or bool(futures))
+    """Find the futures, states and marks among the arguments."""
+    search = _Search()
+    search.walk(args, tolerant=False)
+    if kwargs:
+        search.walk(kwargs.values(), tolerant=False)
+    if not search.to_resolve:
+        return _NOTHING
+    tolerated = frozenset(search.tolerated - search.required)
+    return Inputs(list(search.futures.values()), True, tolerated, search.failed_state)
+
+
+_NOTHING: Final = Inputs([], False)
 
 
 def _members(value: Any) -> Iterable[Any] | None:
+    """Return what is in a value and may be a future or hold one; None when nothing is."""
     if isinstance(value, list | tuple | set | frozenset):
-        return cast("Iterable[Any]", value)
-    return cast("dict[Any, Any]", value).values() if isinstance(value, dict) else None
+        members = cast("Sequence[Any]", value)
+    elif isinstance(value, dict):
+        members = cast("dict[Any, Any]", value).values()
+    elif hasattr(type(value), _FIELDS):
+        return [getattr(value, name, None) for name in getattr(type(value), _FIELDS)]
+    else:
+        return None
+    return None if _PLAIN.issuperset(map(type, members)) else members
 
 
 def resolve(value: Any) -> Any:
-    """Return the value with every future replaced by what it returned. All of them are over, and completed."""
+    """Return the value with every future replaced by what it returned, and every mark by what it marks.
+
+    All futures in it are over; those that did not complete are inside of an `allow_failure`.
+    """
     return _resolve(value, set())
 
 
@@ -66,9 +129,11 @@ def _resolve(value: Any, above: set[int]) -> Any:
     if isinstance(value, TaskFuture):
         future = cast("TaskFuture[Any]", value)
         future.asked = True
-        return future.final_state().data
+        return result_of(future.final_state(), future.name, raise_on_failure=False)
     if isinstance(value, State):
-        return value.data if value.is_completed() else value
+        return result_of(value, value.name, raise_on_failure=False) if value.is_final() else value
+    if isinstance(value, Annotation):
+        return _unwrapped(cast("Annotation[Any]", value), above)
     members = _members(value)
     if members is None or id(value) in above:
         return value
@@ -80,6 +145,14 @@ def _resolve(value: Any, above: set[int]) -> Any:
     return value if all(one is other for one, other in zip(old, new, strict=True)) else _rebuilt(value, new)
 
 
+def _unwrapped(mark: Annotation[Any], above: set[int]) -> Any:
+    inner = mark.value
+    is_resolved = not isinstance(mark, Quote | Opaque) or (
+        isinstance(mark, Opaque) and isinstance(inner, TaskFuture | State)
+    )
+    return _resolve(inner, above) if is_resolved else inner
+
+
 def _rebuilt(value: Any, members: list[Any]) -> Any:
     kind: type[Any] = type(value)
     if isinstance(value, dict):
@@ -89,4 +162,10 @@ def _rebuilt(value: Any, members: list[Any]) -> Any:
         return filled
     if isinstance(value, list):
         return members
+    if hasattr(kind, _FIELDS) and not isinstance(value, tuple | set | frozenset):
+        copied = copy.copy(value)
+        for name, member in zip(getattr(kind, _FIELDS), members, strict=True):
+            if hasattr(value, name):
+                object.__setattr__(copied, name, member)  # a frozen one too; its checks ran when it was made
+        return copied
     return kind._make(members) if hasattr(kind, "_make") else kind(members)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
 
 
 class Pool(Protocol):
@@ -32,15 +33,53 @@ def enter(pool: Pool) -> None:
     _current.pool = pool
 
 
+def current_pool() -> Pool | None:
+    """Return the pool whose worker the calling thread is; None for any other thread."""
+    return getattr(_current, "pool", None)
+
+
 def is_worker_of(pool: Pool) -> bool:
     """Tell whether the calling thread works for `pool`."""
     return getattr(_current, "pool", None) is pool
 
 
+class Loop(Protocol):
+    """An event loop that can lend the place of a coroutine that pauses to another."""
+
+    def lend_place(self, task: Any) -> None:
+        """The coroutine of this task begins to pause."""
+        ...
+
+    async def take_place_back(self, task: Any) -> None:
+        """It has paused; return once there is a place for it."""
+        ...
+
+
+_loops: Final[WeakKeyDictionary[Any, Loop]] = WeakKeyDictionary()
+"""By the event loop's task: whose place it has."""
+
+
+def has_place(task: Any, loop: Loop) -> None:
+    """Say that the coroutine of a task takes one of the places of `loop`."""
+    _loops[task] = loop
+
+
+@contextlib.asynccontextmanager
+async def place_lent(task: Any) -> AsyncGenerator[None]:
+    """Wrap a pause of the coroutine that is this task: when it has a place, another one may work meanwhile."""
+    loop = _loops.get(task)
+    if loop is None:
+        yield
+        return
+    loop.lend_place(task)
+    yield
+    await loop.take_place_back(task)
+
+
 @contextlib.contextmanager
 def allowed() -> Generator[None]:
     """Wrap a wait: when the calling thread is a worker, another one may work meanwhile."""
-    pool: Pool | None = getattr(_current, "pool", None)
+    pool = current_pool()
     if pool is None:
         yield
         return

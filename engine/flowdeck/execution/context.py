@@ -9,6 +9,7 @@ from contextlib import suppress
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final
 
+from flowdeck.execution import timeouts
 from flowdeck.execution.large_values import LargeValues
 from flowdeck.execution.replay import Replay
 from flowdeck.execution.task_runner import TaskRunner
@@ -58,6 +59,8 @@ class FlowRunContext:
             submitted: futures of submitted calls, in order.
             runner: runs submitted calls; made when first needed.
             told: the exception whose traceback the log has last.
+            started_at: when this attempt began, in microseconds; None before.
+            is_over: its end has been recorded.
             replay: what earlier attempts have recorded.
             large_values: which recorded calls made them.
             closing: the flow's body failed or was cancelled: calls that have not begun do not begin any more.
@@ -80,6 +83,8 @@ class FlowRunContext:
         self.closing = False
         self.torn = False
         self.told: BaseException | None = None
+        self.started_at: int | None = None
+        self.is_over = False
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._next_number: int | None = None
@@ -106,12 +111,14 @@ class FlowRunContext:
 
         Raises:
             MissingContextError: in a forked process.
+            CancelledRun: the calling code has timed out.
         """
         if self.is_forked_copy():
             raise MissingContextError(
                 f"Task '{task_name}' was called in a process that was forked from that of its flow run, where calls "
                 f"cannot be recorded. Call {task_name}.fn(...) there, or a flow."
             )
+        timeouts.check_not_given_up()
         with self._lock:
             if self._next_number is None:
                 # Numbers of earlier attempts are used; a first attempt has none.
@@ -143,8 +150,25 @@ class FlowRunContext:
             self._occurrences[call] = count + 1
         return count
 
+    def close_calls(self) -> None:
+        """Let no call begin any more, nor another attempt of one."""
+        self.closing = True
+        if self.runner is not None:
+            self.runner.end_pauses()
+
+    def give_up_calls(self) -> None:
+        """Leave submitted calls behind that do not end; their rows are closed with the attempt."""
+        self.torn = True
+        with self._lock:
+            runner, self.runner = self.runner, None
+        if runner is not None:
+            runner.close()
+
     def start_attempt(self, attempt: int) -> None:
         """Forget what the last attempt of this run counted, and read what it recorded; numbers of calls go on."""
+        if self.runner is not None:
+            self.runner.close()
+            self.runner = None
         self.replay.start_attempt(attempt)
         with self._lock:
             self.attempt = attempt
@@ -158,7 +182,7 @@ class FlowRunContext:
 class TaskRunContext:
     """A task call as its own thread sees it."""
 
-    __slots__ = ("attempt", "call_key", "log_prints", "name", "task_name", "task_run_id")
+    __slots__ = ("attempt", "call_key", "log_prints", "name", "started_at", "task_name", "task_run_id")
 
     def __init__(self, task_run_id: int, task_name: str, name: str, log_prints: bool, call_key: bytes = b"") -> None:
         self.task_run_id = task_run_id
@@ -167,6 +191,7 @@ class TaskRunContext:
         self.log_prints = log_prints
         self.call_key = call_key
         self.attempt = 1
+        self.started_at: int | None = None
 
 
 flow_run: ContextVar[FlowRunContext | None] = ContextVar("flowdeck_flow_run", default=None)

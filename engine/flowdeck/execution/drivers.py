@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from flowdeck.execution import blocking, limited_calls
+from flowdeck.execution.awaitables import awaited
+from flowdeck.execution.outcome import Outcome
+from flowdeck.execution.pauses import LONGEST_SLEEP_SECONDS, Pause
+from flowdeck.execution.timeouts import TimeLimit
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
 from flowdeck.store.database import Busy
 
@@ -22,13 +27,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Outcome(NamedTuple):
-    """How a user's function ended: its value, or what it raised."""
-
-    value: Any = None
-    error: BaseException | None = None
-
-
 class Driver(Protocol):
     """What the engine body may await."""
 
@@ -38,16 +36,26 @@ class Driver(Protocol):
         """Keep a fact; True when the run is still ours."""
         ...
 
-    async def call(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outcome:
-        """Call the user's function to its end."""
+    async def call(
+        self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], limit: TimeLimit | None
+    ) -> Outcome:
+        """Call the user's function to its end, or until its time is up."""
+        ...
+
+    async def finish(self, value: Any) -> Any:
+        """Return a value that a hook of the user's gave; of an awaitable what it comes to."""
         ...
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
         ...
 
-    async def wait(self, futures: Sequence[TaskFuture[Any]]) -> None:
-        """Wait until all of them are over, however they end."""
+    async def pause(self, seconds: float, is_cut_short: Callable[[], bool]) -> None:
+        """Let time pass until that is cut short; a submitted call holds no place among the workers meanwhile."""
+        ...
+
+    async def wait(self, futures: Sequence[TaskFuture[Any]], timeout_seconds: float | None = None) -> bool:
+        """Wait until all of them are over, however they end; False when the time was not enough."""
         ...
 
 
@@ -62,8 +70,16 @@ class SyncDriver:
         """See `Driver`."""
         return recorder.record(fact)
 
-    async def call(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outcome:
+    async def call(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        limit: TimeLimit | None = None,
+    ) -> Outcome:
         """See `Driver`."""
+        if limit is not None:
+            return limited_calls.call(function, args, kwargs, limit)
         try:
             return Outcome(function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - the body decides what each kind means
@@ -73,10 +89,32 @@ class SyncDriver:
         """See `Driver`."""
         self.clock.sleep(seconds)
 
-    async def wait(self, futures: Sequence[TaskFuture[Any]]) -> None:
+    async def pause(self, seconds: float, is_cut_short: Callable[[], bool]) -> None:
         """See `Driver`."""
-        for future in futures:
-            future.wait()
+        with blocking.allowed():
+            await _sleep_in_pieces(self, seconds, is_cut_short)
+
+    async def finish(self, value: Any) -> Any:
+        """See `Driver`."""
+        return awaited(value)
+
+    async def wait(self, futures: Sequence[TaskFuture[Any]], timeout_seconds: float | None = None) -> bool:
+        """See `Driver`."""
+        if timeout_seconds is None:
+            for future in futures:
+                future.wait()
+            return True
+        deadline = self.clock.monotonic_seconds() + timeout_seconds
+        return all(future.wait(max(0.0, deadline - self.clock.monotonic_seconds())) for future in futures)
+
+
+class PausingDriver(SyncDriver):
+    """Runs the body in the threads of a pool: it gives its thread back while it pauses."""
+
+    async def pause(self, seconds: float, is_cut_short: Callable[[], bool]) -> None:
+        """See `Driver`."""
+        if not is_cut_short():
+            await Pause(seconds)
 
 
 class AsyncDriver:
@@ -95,9 +133,17 @@ class AsyncDriver:
 
             return await asyncio.get_running_loop().run_in_executor(None, recorder.record, fact)
 
-    async def call(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Outcome:
+    async def call(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        limit: TimeLimit | None = None,
+    ) -> Outcome:
         """See `Driver`."""
         try:
+            if limit is not None:
+                return await limited_calls.call_async(function, args, kwargs, limit)
             return Outcome(await function(*args, **kwargs))
         except GeneratorExit:  # the coroutine is thrown away where it waits: nothing may be awaited any more
             raise
@@ -110,9 +156,30 @@ class AsyncDriver:
 
         await asyncio.sleep(seconds)
 
-    async def wait(self, futures: Sequence[TaskFuture[Any]]) -> None:
+    async def pause(self, seconds: float, is_cut_short: Callable[[], bool]) -> None:
         """See `Driver`."""
         import asyncio  # noqa: PLC0415 - only flows that are async pay its 40 ms
+
+        async with blocking.place_lent(asyncio.current_task()):
+            await _sleep_in_pieces(self, seconds, is_cut_short)
+
+    async def finish(self, value: Any) -> Any:
+        """See `Driver`."""
+        return await value if hasattr(value, "__await__") else value
+
+    async def wait(self, futures: Sequence[TaskFuture[Any]], timeout_seconds: float | None = None) -> bool:
+        """See `Driver`."""
+        import asyncio  # noqa: PLC0415 - only flows that are async pay its 40 ms
+
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._wait(futures)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _wait(self, futures: Sequence[TaskFuture[Any]]) -> None:
+        import asyncio  # noqa: PLC0415 - loaded by now
 
         loop = asyncio.get_running_loop()
         for future in futures:
@@ -121,6 +188,12 @@ class AsyncDriver:
             over = asyncio.Event()
             future.add_done_callback(_waker(loop, over))
             await over.wait()
+
+
+async def _sleep_in_pieces(driver: Driver, seconds: float, is_cut_short: Callable[[], bool]) -> None:
+    while seconds > 0 and not is_cut_short():
+        await driver.sleep(min(seconds, LONGEST_SLEEP_SECONDS))
+        seconds -= LONGEST_SLEEP_SECONDS
 
 
 def _waker(loop: Any, over: Any) -> Callable[[Any], None]:

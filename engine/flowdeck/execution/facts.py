@@ -99,6 +99,15 @@ class UnusedResults:
 
 
 @dataclass(slots=True)
+class Declared:
+    """What a flow's author declared that others must know when the process of its run is gone."""
+
+    crash_retries: int
+    hooks: str | None
+    """JSON array of the ends for which there are hooks; None for none."""
+
+
+@dataclass(slots=True)
 class FlowRunChanged:
     """The flow run entered another state."""
 
@@ -110,6 +119,8 @@ class FlowRunChanged:
     """Calls and subflow runs of it that are not over are over now too."""
     value: RecordedValue = NO_VALUE
     unused: UnusedResults | None = None
+    declared: Declared | None = None
+    """Of a run that this process takes over."""
 
 
 Fact = (

@@ -8,19 +8,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flowdeck.execution import context, results
+from flowdeck.execution import context, hooks, results, run_views, timeouts
 from flowdeck.execution.context import FlowRunContext
-from flowdeck.execution.drivers import Driver, Outcome
+from flowdeck.execution.drivers import Driver
 from flowdeck.execution.facts import FlowRunChanged
 from flowdeck.execution.failures import describe, state_of_error
 from flowdeck.execution.flow_outcome import final_state
+from flowdeck.execution.hooks import end_kind
+from flowdeck.execution.outcome import Outcome
 from flowdeck.execution.run_logs import capture_prints, engine_line
+from flowdeck.execution.timeouts import TimeLimit
 from flowdeck.rules.exceptions import CancelledRun
 from flowdeck.rules.previews import preview
 from flowdeck.rules.specs import FlowSpec
 from flowdeck.rules.states import State, named
 from flowdeck.store.task_runs import NO_VALUE, RecordedValue
 
+RUNNING: Final = named("Running")
+GIVEN_UP_GRACE_SECONDS: Final = 0.2
+"""When a flow's time is up, how long its submitted calls have to be over before they are given up."""
 _PARAMETERS_SHOWN: Final = 200
 """Characters; inspect has them whole."""
 
@@ -29,6 +35,8 @@ _PARAMETERS_SHOWN: Final = 200
 class FlowCall:
     """A flow run whose row is RUNNING, and what to call for it."""
 
+    flow: Any
+    """What the decorator made, for hooks."""
     spec: FlowSpec
     function: Callable[..., Any]
     args: Sequence[Any]
@@ -47,7 +55,9 @@ async def run_flow(call: FlowCall, driver: Driver) -> State:
     except BaseException as error:
         # Not the author's function: an interrupt between two steps, or the store. The row shall not say "running".
         if not run.is_forked_copy():
-            _close(call, driver, error)
+            ended = _close(call, driver, error)
+            if ended is not None and not isinstance(error, GeneratorExit):
+                await _run_hooks(end_kind(ended), call, driver, ended)
         raise
     finally:
         context.leave(context.flow_run, flow_token)
@@ -62,40 +72,77 @@ async def _live(call: FlowCall, driver: Driver) -> State:
     tries = 1
     beginning = f"Run '{run.run_name}' of flow '{call.spec.name}' started"
     engine_line(run, logging.INFO, f"{beginning}{_given(run)}{_attempt(run)}.")
+    entered = RUNNING
     while True:
-        state = await _attempt_once(call, driver)
+        state = await _attempt_once(call, driver, entered)
         if run.is_forked_copy():
             return state  # the author forked in the body; the original records the run
-        delay_seconds = call.spec.retry.next_delay_seconds(tries) if state.is_failed() else None
+        delay_seconds = await _delay_seconds(call, driver, tries, state)
         if delay_seconds is None or not await _start_again(call, driver, state, delay_seconds):
             return await _end(call, driver, state, driver.clock.monotonic_seconds() - started)
         tries += 1
+        entered = _retrying(run.attempt)
 
 
-async def _attempt_once(call: FlowCall, driver: Driver) -> State:
+async def _attempt_once(call: FlowCall, driver: Driver, entered: State) -> State:
     """Call the author's function, wait for what it submitted, and decide what that amounts to."""
-    run = call.run
-    outcome = await driver.call(call.function, call.args, call.kwargs)
+    run, spec = call.run, call.spec
+    run.started_at = driver.clock.now_microseconds()
+    await _run_hooks("running", call, driver, entered)
+    limit = timeouts.limit_of(spec.timeout_seconds, lambda: f"Flow run '{run.run_name}'", run.recorder.interrupt)
+    outcome = await driver.call(call.function, call.args, call.kwargs, limit)
     if run.is_forked_copy():
         return final_state(outcome, ())
-    run.closing = outcome.error is not None
+    if outcome.error is not None:
+        run.close_calls()
     try:
-        await _wait_for_calls(run, driver)
+        outcome = await _wait_for_calls(run, driver, outcome, limit)
     except GeneratorExit:
         raise
     except BaseException as error:  # noqa: BLE001 - an interrupt while it waits: the same as one in the body
-        outcome = Outcome(None, error)
-        run.closing = True
-        await _wait_for_calls(run, driver)
+        run.close_calls()
+        outcome = await _wait_for_calls(run, driver, Outcome(None, error), limit)
     return final_state(outcome, run.submitted)
 
 
-async def _wait_for_calls(run: FlowRunContext, driver: Driver) -> None:
-    """Wait for the calls that were submitted; of a run that is closing, say so: it may take its time."""
+async def _wait_for_calls(
+    run: FlowRunContext, driver: Driver, outcome: Outcome, limit: TimeLimit | None
+) -> Outcome:
+    """Wait for the calls that were submitted, while there is time; of a run that is closing, say so."""
     running = sum(not future.is_done() for future in run.submitted) if run.closing else 0
-    if running:
+    if running and not outcome.timed_out:
         engine_line(run, logging.INFO, f"Waiting for submitted task calls that have begun ({running} are not over).")
-    await driver.wait(run.submitted)
+    if limit is None or (not outcome.timed_out and await driver.wait(run.submitted, limit.seconds_left())):
+        await driver.wait(run.submitted)
+        return outcome
+    run.close_calls()
+    limit.give_up()
+    if not await driver.wait(run.submitted, GIVEN_UP_GRACE_SECONDS):
+        left = sum(not future.is_done() for future in run.submitted)
+        engine_line(run, logging.WARNING, f"{left} submitted task calls were not over, and are given up.")
+        run.give_up_calls()
+    return outcome if outcome.timed_out else Outcome(None, limit.error(), timed_out=True)
+
+
+async def _delay_seconds(call: FlowCall, driver: Driver, tries: int, state: State) -> float | None:
+    """Return how long to wait before the next attempt; None when there is to be none."""
+    policy = call.spec.retry
+    delay_seconds = policy.next_delay_seconds(tries) if state.is_failed() else None
+    if delay_seconds is None or policy.condition is None:
+        return delay_seconds
+    arguments = (call.flow, run_views.of_flow_run(call.run, state), state)
+    return delay_seconds if await hooks.agrees(policy.condition, arguments, call.run, driver) else None
+
+
+async def _run_hooks(kind: str, call: FlowCall, driver: Driver, state: State) -> None:
+    chosen = call.spec.hooks.get(kind)
+    if chosen:
+        arguments = (call.flow, run_views.of_flow_run(call.run, state), state)
+        await hooks.run_hooks(kind, chosen, arguments, call.run, driver)
+
+
+def _retrying(attempt: int) -> State:
+    return named("Retrying", f"Attempt {attempt}.")
 
 
 async def _start_again(call: FlowCall, driver: Driver, state: State, delay_seconds: float) -> bool:
@@ -105,12 +152,11 @@ async def _start_again(call: FlowCall, driver: Driver, state: State, delay_secon
     wait = f"in {delay_seconds:g} s" if delay_seconds else "at once"
     engine_line(run, logging.WARNING, f"Attempt {run.attempt} failed: {state.message}. The next one {wait}.")
     waiting = named("AwaitingRetry", f"Attempt {run.attempt + 1} {wait}. {state.message or ''}".rstrip())
-    if not await driver.record(run.recorder, FlowRunChanged(waiting, now(), run.attempt, error)):
+    if not await driver.record(run.recorder, FlowRunChanged(waiting, now(), run.attempt, error, close_below=run.torn)):
         return False
-    await driver.sleep(delay_seconds)
+    await driver.pause(delay_seconds, lambda: timeouts.given_up() is not None)
     next_attempt = run.attempt + 1
-    retrying = named("Retrying", f"Attempt {next_attempt}.")
-    if not await driver.record(run.recorder, FlowRunChanged(retrying, now(), next_attempt)):
+    if not await driver.record(run.recorder, FlowRunChanged(_retrying(next_attempt), now(), next_attempt)):
         return False
     run.start_attempt(next_attempt)
     return True
@@ -122,6 +168,8 @@ async def _end(call: FlowCall, driver: Driver, state: State, seconds: float) -> 
     level = logging.INFO if state.is_completed() else logging.WARNING
     engine_line(run, level, f"Run '{run.run_name}' ended: {state.name} after {seconds:.2f} s.")
     if await driver.record(run.recorder, ended):
+        run.is_over = True
+        await _run_hooks(end_kind(state), call, driver, state)
         return state
     # Refused: a cancel came in between (a run that is being cancelled can only become Cancelled), or another process
     # has this run now.
@@ -130,7 +178,9 @@ async def _end(call: FlowCall, driver: Driver, state: State, seconds: float) -> 
     error.__cause__ = state.exception
     cancelled = named("Cancelled", reason, exception=error)
     if await driver.record(run.recorder, _ended(call, cancelled, driver)):
+        run.is_over = True
         engine_line(run, logging.WARNING, f"Run '{run.run_name}' was being cancelled, so that it is Cancelled.")
+        await _run_hooks("cancellation", call, driver, cancelled)
         return cancelled
     engine_line(run, logging.WARNING, f"What this process still did is not recorded. {reason}")
     return state
@@ -164,13 +214,20 @@ def _keep(call: FlowCall, value: Any) -> RecordedValue:
     return kept.value
 
 
-def _close(call: FlowCall, driver: Driver, error: BaseException) -> None:
-    """Record the end of a run that was torn away from it; if that fails, whoever finds its process gone does."""
+def _close(call: FlowCall, driver: Driver, error: BaseException) -> State | None:
+    """Record the end of a run that was torn away from it; if that fails, whoever finds its process gone does.
+
+    Returns:
+        The state that it was given; None when it has another, or could not be given one.
+    """
     run = call.run
     state = state_of_error(error)
     with suppress(Exception):
         if run.recorder.record(_ended(call, state, driver)):
+            run.is_over = True
             engine_line(run, logging.WARNING, f"Run '{run.run_name}' ended: {state.name}.")
+            return state
+    return None
 
 
 def _given(run: FlowRunContext) -> str:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from flowdeck.execution.arguments import resolve
-from flowdeck.execution.drivers import Outcome
-from flowdeck.execution.failures import state_of_error, storable
+from flowdeck.execution.failures import storable
 from flowdeck.execution.futures import TaskFuture
+from flowdeck.execution.outcome import Outcome, state_of_failure
 from flowdeck.rules.exceptions import FailedRun
 from flowdeck.rules.states import TERMINAL, State, named
 
@@ -24,7 +24,7 @@ def final_state(outcome: Outcome, submitted: Sequence[TaskFuture[Any]]) -> State
     submitted call failed and nobody asked for its result, exception or state.
     """
     if outcome.error is not None:
-        return state_of_error(outcome.error)
+        return state_of_failure(outcome)
     returned = _returned_states(outcome.value)
     if returned is not None:
         return _of_states(returned, outcome.value)

@@ -12,9 +12,9 @@ from functools import cache
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from flowdeck.execution import context, results
+from flowdeck.execution import context, results, timeouts
 from flowdeck.execution.context import FlowRunContext
-from flowdeck.execution.facts import FlowRunChanged, SubflowTaken
+from flowdeck.execution.facts import Declared, FlowRunChanged, SubflowTaken
 from flowdeck.execution.failures import storable
 from flowdeck.execution.recorder import StoreRecorder
 from flowdeck.execution.run_logs import engine_line, set_level
@@ -23,6 +23,7 @@ from flowdeck.rules.call_identity import call_inputs, call_key
 from flowdeck.rules.call_keys import task_key
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, RefusedError
+from flowdeck.rules.hooks import HOOKS_OF_A_LOST_PROCESS
 from flowdeck.rules.ids import new_run_id
 from flowdeck.rules.run_names import new_run_name
 from flowdeck.rules.specs import FlowSpec
@@ -98,7 +99,7 @@ def attach(database: Database, spec: FlowSpec, key: int, incarnation: int) -> Fl
     run = _row(database, key)
     recorder = StoreRecorder(database, key, run.id, incarnation)
     at = SYSTEM_CLOCK.now_microseconds()
-    if not recorder.record(FlowRunChanged(RUNNING, at, run.attempt)):
+    if not recorder.record(FlowRunChanged(RUNNING, at, run.attempt, declared=_declared(spec))):
         if _row(database, key).incarnation == incarnation:
             raise CancelledRun(f"Run '{run.name}' was cancelled before it began.")
         raise RefusedError(f"Run '{run.name}' belongs to another process by now.")
@@ -108,6 +109,11 @@ def attach(database: Database, spec: FlowSpec, key: int, incarnation: int) -> Fl
         log_prints=bool(spec.log_prints), echo=False, max_workers=database.settings.task_runner_max_workers,
         parameters=dict(run.parameters), tags=frozenset(run.tags),
     )  # fmt: skip
+
+
+def _declared(spec: FlowSpec) -> Declared:
+    kinds = [kind for kind in HOOKS_OF_A_LOST_PROCESS if kind in spec.hooks]
+    return Declared(spec.crash_retries, json.dumps(kinds) if kinds else None)
 
 
 def _row(database: Database, key: int) -> FlowRun:
@@ -150,6 +156,7 @@ def _start_subflow(
     parent: FlowRunContext,
     patient: bool,
 ) -> FlowRunContext | State:
+    timeouts.check_not_given_up()
     task = context.task_run.get()
     recorder = parent.recorder
     identity = _identify(function, parameters, parent)
@@ -206,12 +213,13 @@ def _new(spec: FlowSpec, code: CodeType, parameters: str, state: State, tags: fr
     run_id = new_run_id()
     working_dir = _working_dir()
     source = _source_file(code.co_filename)
-    pid = os.getpid()
+    pid, declared = os.getpid(), _declared(spec)
     return NewFlowRun(
         id=run_id, name=new_run_name(), flow_name=spec.name, entrypoint=_entrypoint(source, code.co_name, working_dir),
         working_dir=working_dir, source_file=source, function=code.co_name if source else None, state=state,
         at=SYSTEM_CLOCK.now_microseconds(), triggered_by="script", parameters=parameters, root_run_id=run_id,
         tags=tuple(sorted(tags)), interpreter=sys.executable, pid=pid, pid_token=processes.token(pid), incarnation=1,
+        crash_retries=declared.crash_retries, hooks=declared.hooks,
     )  # fmt: skip
 
 

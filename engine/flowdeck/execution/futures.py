@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Generic, TypeVar
 
 from flowdeck.execution import blocking
 from flowdeck.execution.failures import trim
 from flowdeck.execution.loggers import RUN_LOGGER
-from flowdeck.rules.exceptions import CancelledRun, CrashedRun, FailedRun, UnfinishedRun
-from flowdeck.rules.states import State, named
+from flowdeck.rules.exceptions import CancelledRun
+from flowdeck.rules.states import State, named, result_of
 
 T = TypeVar("T")
 
@@ -70,7 +72,32 @@ class TaskFuture(Generic[T]):
         if not self.wait(timeout):
             raise TimeoutError(f"Task run '{self.name}' was not over after {timeout} s.")
         self.asked = True
-        return result_of(self._state, self.name, raise_on_failure)
+        return result_of(self._state, f"'{self.name}'", raise_on_failure)
+
+    def get_state(self) -> State:
+        """Return the state as it now is, by the name that users of Prefect know."""
+        return self.state
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the call and return what it raised; None when it completed. Raises TimeoutError like `result`."""
+        value: Any = self.result(timeout, raise_on_failure=False)
+        return None if self._state.is_completed() else value
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        """Wait for the call without stopping the event loop, and return its value."""
+        import asyncio  # noqa: PLC0415 - loaded by whoever awaits
+
+        if not self.is_done():
+            loop = asyncio.get_running_loop()
+            over = asyncio.Event()
+
+            def wake(_: Any) -> None:
+                with contextlib.suppress(RuntimeError):  # who waited gave up, and the loop is closed
+                    loop.call_soon_threadsafe(over.set)
+
+            self.add_done_callback(wake)
+            yield from over.wait().__await__()
+        return self.result()
 
     def add_done_callback(self, callback: Callable[[TaskFuture[T]], None]) -> None:
         """Call `callback` with this future once it is over (at once if it is), in whichever thread ends it."""
@@ -83,6 +110,8 @@ class TaskFuture(Generic[T]):
     def settle(self, state: State) -> None:
         """Give the call its last state. For task runners."""
         with _lock:
+            if self._state.is_final():
+                return  # it was given up, and ended after that
             self._state = state
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
@@ -107,38 +136,31 @@ class TaskFutureList(list[TaskFuture[T]], Generic[T]):
     """The futures of one `.map()` call, in the order of its items."""
 
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> list[T]:
-        """Wait for all items and return their values in order; the first that failed raises."""
-        return [future.result(timeout, raise_on_failure) for future in self]
+        """Wait for all items and return their values in order; the first that failed raises.
+
+        Args:
+            timeout: seconds for all of them together; None for as long as it takes.
+            raise_on_failure: raise what an item raised; otherwise its exception stands in the list.
+
+        Raises:
+            TimeoutError: an item was not over in time.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        return [future.result(_left(deadline), raise_on_failure) for future in self]
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait for all items, however they end; `timeout` seconds are for each."""
+        """Wait for all items, however they end; `timeout` seconds at most for all of them together."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         for future in self:
-            future.wait(timeout)
+            future.wait(_left(deadline))
 
     def states(self) -> Iterator[State]:
         """Give the states in order, as they now are."""
         return (future.state for future in self)
 
 
-def result_of(state: State, name: str, raise_on_failure: bool = True) -> Any:
-    """Return the value of a state, or raise (or return) what it failed of."""
-    if state.is_completed():
-        return state.data
-    error = state.exception or _missing(state, name)
-    if raise_on_failure:
-        raise error
-    return error
-
-
-def _missing(state: State, name: str) -> BaseException:
-    detail = f": {state.message}" if state.message else "."
-    if state.is_failed():
-        return FailedRun(f"'{name}' failed{detail}")
-    if state.is_crashed():
-        return CrashedRun(f"'{name}' crashed{detail}")
-    if state.is_cancelled():
-        return CancelledRun(f"'{name}' was cancelled{detail}")
-    return UnfinishedRun(f"'{name}' has no result, it is {state.name}{detail}")
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def value_of(state: State, name: str, return_state: bool) -> Any:
@@ -150,7 +172,7 @@ def value_of(state: State, name: str, return_state: bool) -> Any:
         return state.data
     if error is not None:
         raise trim(error)
-    return result_of(state, name)
+    return result_of(state, f"'{name}'")
 
 
 def _ends_the_caller(error: BaseException | None) -> bool:

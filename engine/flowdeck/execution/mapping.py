@@ -4,42 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from io import IOBase
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
+from flowdeck.execution.annotations import Unmapped
 from flowdeck.execution.arguments import resolve
 from flowdeck.execution.futures import TaskFuture
 from flowdeck.rules.exceptions import MappingLengthMismatch, MappingMissingIterable
-
-T = TypeVar("T")
+from flowdeck.rules.states import State
 
 _CONSTANT: Final = (str, bytes, bytearray, Mapping, IOBase)
-
-
-class Unmapped(Generic[T]):
-    """A value that every call of a `.map()` gets as it is."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: T) -> None:
-        self.value = value
-
-
-def unmapped(value: T) -> Unmapped[T]:
-    """Mark an argument of `.map()` that is not to be mapped over."""
-    return Unmapped(value)
 
 
 def items_of(
     task_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Return the positional and keyword arguments of each call, one after another."""
+    """Return the positional and keyword arguments of each call, one after another.
+
+    Raises:
+        MappingMissingIterable: nothing to map over.
+        MappingLengthMismatch: iterables of different lengths.
+    """
     names: list[int | str] = [*range(len(args)), *kwargs]
     given = [_column(value) for value in (*args, *kwargs.values())]
     # What is unmapped is a tuple itself, and no column.
     lengths = {name: len(column) for name, column in zip(names, given, strict=True) if not isinstance(column, Unmapped)}
     if not lengths:
         raise MappingMissingIterable(
-            f"{task_name}.map() was given nothing to map over. Give at least one list, or call {task_name}.submit()."
+            f"{task_name}.map() was given nothing to map over: texts, mappings and frames are constants. Give at least "
+            f"one list (list(...), frame.itertuples()), or call {task_name}.submit()."
         )
     if len(set(lengths.values())) > 1:
         told = ", ".join(
@@ -62,9 +54,10 @@ def _column(value: Any) -> Any:
     """Return a sequence to map over, or the value wrapped as a constant."""
     if isinstance(value, Unmapped):
         return value
-    if isinstance(value, TaskFuture):
+    if isinstance(value, TaskFuture | State):
         value.result()  # its failure is the caller's to see: without it there is nothing to map over
         value = resolve(value)
-    if isinstance(value, _CONSTANT) or not hasattr(value, "__iter__"):
+    # A frame's items would be the names of its columns, which nobody means.
+    if isinstance(value, _CONSTANT) or not hasattr(value, "__iter__") or hasattr(value, "columns"):
         return Unmapped(value)
     return value if isinstance(value, Sequence) else list(value)

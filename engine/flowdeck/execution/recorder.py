@@ -336,7 +336,10 @@ class StoreRecorder:
         if fact.state.is_running():
             columns["started_at"] = fact.at
         elif fact.state.is_final():
-            columns |= _result_columns(fact)
+            # Its hooks run in this process: nobody else need do it.
+            columns |= {**_result_columns(fact), "hooks": None}
+        if fact.declared is not None:
+            columns |= {"crash_retries": fact.declared.crash_retries, "hooks": fact.declared.hooks}
         changed = flow_runs.set_state(
             connection, self.key, fact.state, fact.at, incarnation=self.incarnation, columns=columns
         )

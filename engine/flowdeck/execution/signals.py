@@ -15,8 +15,12 @@ from flowdeck.rules.exceptions import CancelledRun
 Interrupt = Callable[[BaseException], None]
 
 
+class AskedToEnd(CancelledRun):
+    """Raised in the main thread of a run whose process was asked to end."""
+
+
 @contextlib.contextmanager
-def handled(interrupt: Interrupt) -> Generator[None]:
+def handled(interrupt: Interrupt, is_over: Callable[[], bool]) -> Generator[None]:
     """For the time of a root run: SIGTERM means CancelledRun, SIGINT KeyboardInterrupt.
 
     Handlers that the author has set stay. A second signal finds Python's own behaviour again, and so does one in a
@@ -24,6 +28,7 @@ def handled(interrupt: Interrupt) -> Generator[None]:
 
     Args:
         interrupt: brings the exception into the run, not in the middle of a commit.
+        is_over: tells whether the run has its final state: then SIGTERM brings nothing, its hooks are at work.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -37,11 +42,13 @@ def handled(interrupt: Interrupt) -> Generator[None]:
             signal.signal(number, handler)
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGTERM and os.getpid() == pid and is_over():
+            return
         restore()
         if os.getpid() != pid:
             os.kill(os.getpid(), number)
         elif number == signal.SIGTERM:
-            interrupt(CancelledRun("The process was asked to end (SIGTERM)."))
+            interrupt(AskedToEnd("The process was asked to end (SIGTERM)."))
         else:
             interrupt(KeyboardInterrupt())
 

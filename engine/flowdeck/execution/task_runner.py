@@ -12,11 +12,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from typing import Any
 
-from flowdeck.execution import blocking
+from flowdeck.execution import blocking, timeouts
 from flowdeck.execution.futures import TaskFuture
+from flowdeck.execution.pauses import Job, PauseClock
 
 Body = Callable[[], Coroutine[Any, Any, None]]
-Job = Callable[[], None]
 
 
 class TaskRunner:
@@ -32,17 +32,28 @@ class TaskRunner:
         self._max_workers = max_workers
         self._name = name
         self._threads = ThreadPool(max_workers, name)
+        self._pauses = PauseClock(f"{name}-pauses")
         self._loops: list[LoopThread] = []
         self._lock = threading.Lock()
 
     def submit(self, job: Job, needs: Sequence[TaskFuture[Any]], context: Context) -> None:
-        """Run `job` on a thread once all of `needs` are over."""
-        when_done(needs, lambda: self._threads.put(lambda: context.run(job)))
+        """Run `job` on a thread once all of `needs` are over; a pause that it makes holds no thread."""
+
+        def go_on() -> None:
+            pause_seconds = context.run(job)
+            if pause_seconds is not None:
+                self._pauses.after(pause_seconds, lambda: self._threads.put(go_on))
+
+        when_done(needs, lambda: self._threads.put(go_on))
 
     def submit_async(self, body: Body, needs: Sequence[TaskFuture[Any]], context: Context) -> None:
         """Run the coroutine of `body` on the event loop once all of `needs` are over."""
         loop = self._loop_below(blocking.loop_depth.get())
         when_done(needs, lambda: loop.put(body, context))
+
+    def end_pauses(self) -> None:
+        """Let calls that wait for their next attempt see that there will be none."""
+        self._pauses.end_all()
 
     def close(self) -> None:
         """Let the threads end; called when all calls are over."""
@@ -91,8 +102,8 @@ class ThreadPool:
     def __init__(self, max_workers: int, name: str) -> None:
         self._places = max_workers
         self._name = name
-        self._jobs: deque[Job] = deque()
-        self._nested_jobs: deque[Job] = deque()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._nested_jobs: deque[Callable[[], None]] = deque()
         """Jobs that a worker made. They go first: it may be waiting for them, and holds up none that came before."""
         self._changed = threading.Condition()
         self._idle = 0
@@ -100,7 +111,7 @@ class ThreadPool:
         self._made = 0
         self._closed = False
 
-    def put(self, job: Job) -> None:
+    def put(self, job: Callable[[], None]) -> None:
         """Queue a job."""
         jobs = self._nested_jobs if blocking.is_worker_of(self) else self._jobs
         with self._changed:
@@ -155,7 +166,7 @@ class ThreadPool:
         while (job := self._next()) is not None:
             job()
 
-    def _next(self) -> Job | None:
+    def _next(self) -> Callable[[], None] | None:
         with self._changed:
             while True:
                 if self._workers > self._places:  # places were taken back: one worker too many
@@ -183,6 +194,8 @@ class LoopThread:
         self._depth = depth
         self._waiting: deque[tuple[Body, Context]] = deque()
         self._running: set[Any] = set()
+        self._returning: deque[tuple[Any, Any]] = deque()
+        """Tasks that have paused and want to go on, each with its event."""
         self._loop: Any = None
         self._lock = threading.Lock()
 
@@ -198,6 +211,25 @@ class LoopThread:
             loop, self._loop = self._loop, None
         if loop is not None:
             loop.call_soon_threadsafe(loop.stop)
+
+    def lend_place(self, task: Any) -> None:
+        """See `blocking.Loop`."""
+        self._running.discard(task)
+        self._fill()
+
+    async def take_place_back(self, task: Any) -> None:
+        """See `blocking.Loop`."""
+        import asyncio  # noqa: PLC0415 - loaded by now
+
+        turn = (task, asyncio.Event())
+        self._returning.append(turn)
+        self._fill()
+        try:
+            await turn[1].wait()
+        except asyncio.CancelledError:
+            if turn in self._returning:
+                self._returning.remove(turn)
+            raise
 
     def _start(self) -> Any:
         import asyncio  # noqa: PLC0415 - only flows with asynchronous tasks pay its 40 ms
@@ -220,11 +252,17 @@ class LoopThread:
     def _fill(self) -> None:
         import asyncio  # noqa: PLC0415 - loaded by now
 
+        while self._returning and len(self._running) < self._max_running:
+            task, turn = self._returning.popleft()
+            self._running.add(task)
+            turn.set()
         while self._waiting and len(self._running) < self._max_running:
             body, context = self._waiting.popleft()
             context.run(blocking.loop_depth.set, self._depth)
             task = asyncio.get_running_loop().create_task(body(), context=context)
             self._running.add(task)
+            blocking.has_place(task, self)
+            timeouts.cancel_when_over(context, task)
             task.add_done_callback(self._ended)
 
     def _ended(self, task: Any) -> None:

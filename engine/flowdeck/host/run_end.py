@@ -51,9 +51,17 @@ def exit_columns(code: int | None) -> dict[str, int | None]:
 
 
 def end_run(
-    database: Database, run_id: str, holder: Holder, reason: str, columns: Mapping[str, Any], log: LogWriter
+    database: Database,
+    run_id: str,
+    holder: Holder,
+    reason: str,
+    columns: Mapping[str, Any],
+    log: LogWriter,
+    environment: Mapping[str, str] | None = None,
 ) -> State | None:
     """Give a run whose process is gone its final state, unless it has one, and say so in its log.
+
+    One that crashed and has crash retries left is scheduled again instead.
 
     Args:
         database: of the home.
@@ -62,6 +70,7 @@ def end_run(
         reason: the sentence for a crash.
         columns: facts to note in either case.
         log: of the run.
+        environment: that the next start of a run that crashed shall have; None for the engine's.
 
     Returns:
         The state that it was given; None when it had one, or belongs to another process by now.
@@ -73,12 +82,12 @@ def end_run(
     coming = supervision.coming_end(database.reader(), holder, reason)
     if coming is not None:
         # Before the state: who follows a log stops reading at the end of the run.
-        level = _ERROR if coming.is_crashed() else _WARNING
+        level = _WARNING if coming.is_cancelled() else _ERROR
         text = f"{coming.name}: {coming.message}" if coming.message else coming.name
         log.append(at, level, "engine", None, None, text)
-    state = database.write(lambda connection: supervision.end(connection, holder, at, reason, columns))
-    if state is None:
-        return None
+    state = database.write(lambda connection: supervision.end(connection, holder, at, reason, columns, environment))
+    if state is None or not state.is_final():
+        return state
     log.take_counts()  # counted with the rest of the file
     count_levels_again(database, holder.key, run_id)
     return state

@@ -332,7 +332,7 @@ class RunHost:
         if self._exit is not None and self._database.settings.logging_level == "DEBUG":
             ended = f"exit code {code}" if code is not None and code >= 0 else describe_exit(code)
             self._say(f"Its process ended: {ended}; {resources(self._exit[1])}.", _DEBUG)
-        if state is not None and state.is_crashed() and (left := self._members()):
+        if state is not None and not state.is_cancelled() and (left := self._members()):
             self._say(f"Processes that the run started go on: {process_tree.names(left)}.")
         self._report_counts()
 
@@ -349,7 +349,10 @@ class RunHost:
         holder = Holder(self._assignment.key, self._assignment.incarnation, os.getpid(), self._pid)
         for number in range(RECORD_TRIES):
             try:
-                return end_run(self._database, self._assignment.run_id, holder, reason, exit_columns(code), self._log)
+                return end_run(
+                    self._database, self._assignment.run_id, holder, reason, exit_columns(code), self._log,
+                    self._assignment.environment,
+                )  # fmt: skip
             except StoreError as error:
                 if number == RECORD_TRIES - 1 or not self._database.home.database.exists():
                     raise

@@ -13,6 +13,8 @@ Hooks = Mapping[str, tuple[Hook, ...]]
 """By kind: running, completion, failure, cancellation, crashed; of tasks rollback and commit too."""
 
 NO_HOOKS: Final[Hooks] = MappingProxyType({})
+HOOKS_OF_A_LOST_PROCESS: Final = ("cancellation", "crashed")
+"""Kinds of hooks of flows that are called also when the run's process is gone: by another one."""
 FLOW_HOOKS: Final = ("running", "completion", "failure", "cancellation", "crashed")
 TASK_HOOKS: Final = ("running", "completion", "failure", "rollback", "commit")
 
@@ -35,3 +37,19 @@ def hook_table(options: Mapping[str, Any], kinds: Iterable[str], *, owner: str) 
         if hooks:
             table[kind] = hooks
     return MappingProxyType(table) if table else NO_HOOKS
+
+
+def hook_name(hook: Hook) -> str:
+    """Return how a hook is called in a log: the name of its function, of what a partial calls, or of its class."""
+    innermost: Any = getattr(hook, "func", hook)
+    return str(getattr(innermost, "__qualname__", None) or type(innermost).__qualname__)
+
+
+def with_hook(hooks: Hooks, kind: str, hook: Hook, *, owner: str) -> Hooks:
+    """Return hooks with one more, behind those of its kind.
+
+    Raises:
+        DefinitionError: it cannot be called.
+    """
+    added = hook_table({f"on_{kind}": hook}, (kind,), owner=owner)
+    return MappingProxyType({**hooks, kind: (*hooks.get(kind, ()), *added[kind])})

@@ -143,7 +143,10 @@ def _common(options: Mapping[str, Any], docstring: str | None, owner: str) -> di
     return {
         "description": options.get("description") or _first_paragraph(docstring),
         "version": options.get("version"),
-        "retry": retry_policy(options.get("retries"), options.get("retry_delay_seconds"), owner=owner),
+        "retry": retry_policy(
+            options.get("retries"), options.get("retry_delay_seconds"), options.get("retry_jitter_factor"),
+            options.get("retry_condition_fn"), owner=owner,
+        ),
         "timeout_seconds": _timeout_seconds(options.get("timeout_seconds"), owner),
         "log_prints": options.get("log_prints"),
         "results": result_options(

@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from flowdeck.rules.exceptions import CancelledRun, CrashedRun, FailedRun, UnfinishedRun
+
 
 class StateType(StrEnum):
     """The nine types that logic may depend on."""
@@ -32,12 +34,17 @@ TERMINAL: Final = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CA
 
 NAMES: Final[Mapping[str, StateType]] = {
     "Scheduled": StateType.SCHEDULED,
+    "Late": StateType.SCHEDULED,
     "AwaitingRetry": StateType.SCHEDULED,
+    "AwaitingConcurrencySlot": StateType.SCHEDULED,
+    "Resuming": StateType.SCHEDULED,
     "Pending": StateType.PENDING,
     "NotReady": StateType.PENDING,
     "Running": StateType.RUNNING,
     "Retrying": StateType.RUNNING,
+    "Rerunning": StateType.RUNNING,
     "Paused": StateType.PAUSED,
+    "Suspended": StateType.PAUSED,
     "Cancelling": StateType.CANCELLING,
     "Completed": StateType.COMPLETED,
     "Cached": StateType.COMPLETED,
@@ -47,7 +54,7 @@ NAMES: Final[Mapping[str, StateType]] = {
     "Cancelled": StateType.CANCELLED,
     "Crashed": StateType.CRASHED,
 }
-"""The names that flowdeck itself gives, each with the type it refines."""
+"""The names that flowdeck gives and that users of Prefect know, each with the type it refines."""
 
 NOT_READY: Final = "NotReady"
 """A call whose upstream failed: PENDING by type, yet finished. It is never waited for and never started."""
@@ -119,6 +126,25 @@ class State:
     data: Any = field(default=None, repr=False, compare=False)
     exception: BaseException | None = field(default=None, repr=False, compare=False)
 
+    def result(self, raise_on_failure: bool = True) -> Any:
+        """Return the value of a completed run.
+
+        Args:
+            raise_on_failure: raise what the run failed of; otherwise return the exception.
+
+        Raises:
+            FailedRun: it failed, and its own exception is not at hand.
+            CrashedRun: it crashed.
+            CancelledRun: it was cancelled.
+            UnfinishedRun: it has no result: NotReady, or still running.
+        """
+        return result_of(self, "the run", raise_on_failure)
+
+    @property
+    def timestamp(self) -> datetime | None:
+        """When it was entered, by the name that users of Prefect know."""
+        return self.at
+
     def is_final(self) -> bool:
         """Tell whether the run is over; a NotReady call counts as over."""
         return self.type in TERMINAL or self.name == NOT_READY
@@ -158,6 +184,27 @@ class State:
     def is_paused(self) -> bool:
         """Tell whether the type is PAUSED."""
         return self.type is StateType.PAUSED
+
+
+def result_of(state: State, name: str, raise_on_failure: bool = True) -> Any:
+    """Return the value of a state, or raise (or return) what it failed of; `name` is of the run, for the sentence."""
+    if state.is_completed():
+        return state.data
+    error = state.exception or _missing(state, name)
+    if raise_on_failure:
+        raise error
+    return error
+
+
+def _missing(state: State, name: str) -> BaseException:
+    detail = f": {state.message}" if state.message else "."
+    if state.is_failed():
+        return FailedRun(f"{name} failed{detail}")
+    if state.is_crashed():
+        return CrashedRun(f"{name} crashed{detail}")
+    if state.is_cancelled():
+        return CancelledRun(f"{name} was cancelled{detail}")
+    return UnfinishedRun(f"{name} has no result, it is {state.name}{detail}")
 
 
 def named(name: str, message: str | None = None, *, data: Any = None, exception: BaseException | None = None) -> State:

@@ -45,6 +45,10 @@ class NewFlowRun:
     incarnation: int = 0
     call_key: bytes | None = None
     """Of a subflow: stands for its call in every attempt of the run that calls it."""
+    crash_retries: int = 0
+    """How often it is started again after its process died."""
+    hooks: str | None = None
+    """JSON array of the ends for which its flow has hooks: an end that its process does not live to see needs them."""
 
 
 _PLAIN_COLUMNS: Final = tuple(field.name for field in fields(NewFlowRun) if field.name not in {"state", "at", "tags"})
@@ -109,7 +113,7 @@ def resume(connection: Connection, key: int, new: NewFlowRun, at: int) -> tuple[
         "attempt": attempt, "incarnation": incarnation, "reused": 0, "started_at": at, "ended_at": None, "error": None,
         "exit_code": None, "signal": None, "cancel_forced": None, "parent_attempt": new.parent_attempt,
         "parent_task_run_id": new.parent_task_run_id, "pid": new.pid, "pid_token": new.pid_token,
-        "interpreter": new.interpreter, "parameters": new.parameters,
+        "interpreter": new.interpreter, "parameters": new.parameters, "hooks": new.hooks,
     }  # fmt: skip
     running = State(StateType.RUNNING, "Running", f"Attempt {attempt}.")
     set_state(connection, key, running, at, columns=columns)
@@ -154,6 +158,7 @@ def set_state(
     if state.is_final():
         assignments.setdefault("ended_at", at)
         assignments.setdefault("error", None)  # that of an earlier attempt is not the reason of this end
+        assignments.setdefault("crashes", 0)
     values: list[Any] = [*assignments.values(), key]
     where = f"key = ? AND state_type IN ({marks(sources)})"
     values.extend(sorted(sources))
@@ -166,6 +171,47 @@ def set_state(
         settings = settings.replace("state_message = ?", f"state_message = {_REASON_OF_CANCEL}")
     cursor = connection.execute(f"UPDATE flow_run SET {settings}, seq = seq + 1 WHERE {where}", values)
     return cursor.rowcount == 1
+
+
+_OF_AN_ATTEMPT: Final = (
+    "started_at", "ended_at", "pid", "pid_token", "host_pid", "host_token", "exit_code", "signal", "error",
+    "cancel_forced",
+)  # fmt: skip
+
+
+def schedule_again(
+    connection: Connection,
+    key: int,
+    state: State,
+    at: int,
+    *,
+    attempt: int,
+    environment: str | None,
+    incarnation: int | None = None,
+    expected: Collection[StateType] = TERMINAL,
+    columns: Mapping[str, Any] | None = None,
+) -> bool:
+    """Let an engine start the next attempt of a run that is over.
+
+    Args:
+        connection: of a writer, inside a transaction.
+        key: the run.
+        state: of the type SCHEDULED.
+        at: when, in microseconds.
+        attempt: the number of that attempt.
+        environment: JSON object of the environment that it shall have; None for the engine's.
+        incarnation: see `set_state`.
+        expected: see `set_state`.
+        columns: further columns to set with it.
+
+    Returns:
+        False when it was refused.
+    """
+    fresh = {
+        **dict.fromkeys(_OF_AN_ATTEMPT), "attempt": attempt, "scheduled_at": at, "environment": environment,
+        **(columns or {}),
+    }  # fmt: skip
+    return set_state(connection, key, state, at, incarnation=incarnation, expected=expected, columns=fresh)
 
 
 def set_columns(connection: Connection, key: int, columns: Mapping[str, Any]) -> None:

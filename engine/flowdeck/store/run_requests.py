@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from flowdeck.store.sqlite import Connection
 
@@ -30,3 +31,21 @@ def of_run(connection: Connection, key: int) -> RunRequest | None:
         return None
     interpreter, environment = row
     return RunRequest(interpreter, None if environment is None else json.loads(environment))
+
+
+def why_not_startable(source_file: str | None, function: str | None, parameters: Mapping[str, Any]) -> str | None:
+    """Say why a run cannot be started from its record, as the end of a sentence; None when it can."""
+    # Only where it is asked: a run host does without what parameters need.
+    from flowdeck.rules.parameter_json import is_placeholder  # noqa: PLC0415
+
+    if source_file is None or function is None:
+        return "has no file to start from: its flow was defined interactively."
+    if not os.path.exists(source_file):
+        return f"cannot be retried: {source_file} is gone."
+    unstored = next((name for name, value in parameters.items() if is_placeholder(value)), None)
+    if unstored is None:
+        return None
+    return (
+        f"cannot be retried from its record: parameter '{unstored}' was a value that JSON cannot hold. "
+        "Run its script again."
+    )

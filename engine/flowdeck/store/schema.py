@@ -192,6 +192,7 @@ def add_resource_use(db: sqlite_utils.Database) -> None:
         "peak_rss_bytes INTEGER",
         "cpu_seconds REAL",
         "crash_retries INTEGER NOT NULL DEFAULT 0",
+        "crashes INTEGER NOT NULL DEFAULT 0",  # how often it was started again since it last had a final state
         "hooks TEXT",  # JSON array of the ends (crashed, cancellation) for which its flow has hooks
     )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from flowdeck.rules.states import TERMINAL, State, StateType, named
-from flowdeck.store import flow_runs, task_runs
+from flowdeck.store import flow_runs, run_requests, task_runs
 from flowdeck.store.run_requests import INTERPRETER
 from flowdeck.store.sqlite import Connection
 
@@ -140,10 +140,31 @@ def protected_pids(connection: Connection) -> set[int]:
 # -- ends --------------------------------------------------------------------------------------------------------------
 
 
+class _Held(NamedTuple):
+    """A run that still belongs to the processes that are gone."""
+
+    state_type: StateType
+    message: str | None
+    attempt: int
+    crash_retries: int
+    crashes: int
+    is_root: bool
+    source_file: str | None
+    function: str | None
+    parameters: str
+
+
 def end(
-    connection: Connection, holder: Holder, at: int, reason: str, columns: Mapping[str, Any] = NOTHING
+    connection: Connection,
+    holder: Holder,
+    at: int,
+    reason: str,
+    columns: Mapping[str, Any] = NOTHING,
+    environment: Mapping[str, str] | None = None,
 ) -> State | None:
     """Give a run whose process is gone its final state, unless it has one; its calls and subflow runs too.
+
+    One that crashed is scheduled again, if its author said so and it can be started from its record.
 
     Args:
         connection: of a writer, inside a transaction.
@@ -151,14 +172,15 @@ def end(
         at: when, in microseconds.
         reason: the sentence for a crash; a run that was being cancelled is Cancelled.
         columns: facts to note in either case, such as the exit code.
+        environment: that the next start shall have; None for the engine's.
 
     Returns:
         The state that it was given; None when it had a final state, or belongs to another process by now.
     """
-    standing = _held(connection, holder)
-    if standing is None:
+    held = _held(connection, holder)
+    if held is None:
         return None
-    state = _end_of(standing, reason)
+    state = _end_of(held, reason)
     if state is None:
         if columns:
             flow_runs.set_columns(connection, holder.key, columns)
@@ -166,30 +188,50 @@ def end(
     flow_runs.set_state(connection, holder.key, state, at, columns=columns)
     task_runs.close_open(connection, holder.key, state, at)
     _end_subflows(connection, holder.key, state, at)
-    return state
+    again = _next_start_of(held, state)
+    if again is None:
+        return state
+    for key in flow_runs.descendants(connection, holder.key):
+        flow_runs.set_columns(connection, key, {"hooks": None})  # nothing has come to its end yet
+    kept = None if environment is None else json.dumps(dict(environment))
+    counted = {"crashes": held.crashes + 1}
+    flow_runs.schedule_again(
+        connection, holder.key, again, at, attempt=held.attempt + 1, environment=kept, columns=counted
+    )
+    return again
 
 
 def coming_end(connection: Connection, holder: Holder, reason: str) -> State | None:
     """Return the state that `end` would give, so that the log can say it before the run is over."""
-    standing = _held(connection, holder)
-    return None if standing is None else _end_of(standing, reason)
+    held = _held(connection, holder)
+    state = None if held is None else _end_of(held, reason)
+    return state if held is None or state is None else _next_start_of(held, state) or state
 
 
-def _held(connection: Connection, holder: Holder) -> tuple[StateType, str | None] | None:
-    """Return state and message of a run that still belongs to these processes."""
+def _held(connection: Connection, holder: Holder) -> _Held | None:
+    """Return a run that still belongs to these processes."""
     row = connection.execute(
-        """SELECT state_type, state_message FROM flow_run
-           WHERE key = ? AND incarnation = ? AND host_pid IS ? AND pid IS ?""",
+        """SELECT state_type, state_message, attempt, crash_retries, crashes, parent_key IS NULL, source_file, function,
+               parameters
+           FROM flow_run WHERE key = ? AND incarnation = ? AND host_pid IS ? AND pid IS ?""",
         holder,
     ).fetchone()
-    return None if row is None else (StateType(row[0]), row[1])
+    return None if row is None else _Held(StateType(row[0]), *row[1:])
 
 
-def _end_of(standing: tuple[StateType, str | None], reason: str) -> State | None:
-    state_type, message = standing
-    if state_type in TERMINAL:
+def _end_of(held: _Held, reason: str) -> State | None:
+    if held.state_type in TERMINAL:
         return None
-    return named("Cancelled", message) if state_type is StateType.CANCELLING else named("Crashed", reason)
+    return named("Cancelled", held.message) if held.state_type is StateType.CANCELLING else named("Crashed", reason)
+
+
+def _next_start_of(held: _Held, end: State) -> State | None:
+    """Return the state of a run that crashed and is to be started again; None when it has come to its end."""
+    if not end.is_crashed() or not held.is_root or held.crashes >= held.crash_retries:
+        return None
+    if run_requests.why_not_startable(held.source_file, held.function, json.loads(held.parameters)) is not None:
+        return None
+    return named("Scheduled", f"{end.message} Start {held.crashes + 2} of {held.crash_retries + 1}.")
 
 
 def end_subflow(connection: Connection, key: int, state: State, at: int) -> None:
