@@ -100,7 +100,7 @@ def test_engine_whose_home_is_taken_away_ends_with_a_sentence(one: OneEngine, is
         second = one.start()
         one.until(lambda: f"(pid {second.pid}) serves" in one.said())
     else:
-        shutil.rmtree(one.home.path)
+        remove(one.home.path)
     assert first.wait(PATIENCE_SECONDS) == 1
     assert f"The home {one.home.path} was removed or replaced under this engine, which ends.\n" in one.said()
     assert "Traceback" not in one.said()
@@ -143,9 +143,15 @@ def test_patient_engine_whose_home_is_removed_leaves(one: OneEngine) -> None:
     one.until(lambda: f"(pid {first.pid}) serves" in one.said())
     second = one.start("--patient")
     one.until(lambda: "This one waits for its end." in one.said())
-    shutil.rmtree(one.home.path)
+    remove(one.home.path)
     assert [first.wait(PATIENCE_SECONDS), second.wait(PATIENCE_SECONDS)] == [1, 1]
     assert "was removed meanwhile" in one.said()
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder as `rm -rf` does, which takes it as it comes that a process of it tidies up at the same time."""
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 # -- its log -----------------------------------------------------------------------------------------------------------
