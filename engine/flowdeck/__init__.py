@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from flowdeck.execution.run_logs import get_run_logger
     from flowdeck.execution.tagging import tags
     from flowdeck.execution.waiting import as_completed, wait
+    from flowdeck.flow_runs import cancel_flow_run
     from flowdeck.flows import Flow, flow
     from flowdeck.rules.states import State
     from flowdeck.tasks import Task, task
@@ -20,27 +21,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Flow",
-    "State",
-    "Task",
-    "TaskFuture",
-    "allow_failure",
-    "as_completed",
-    "flow",
-    "get_run_logger",
-    "opaque",
-    "quote",
-    "tags",
-    "task",
-    "unmapped",
-    "wait",
-]
+    "Flow", "State", "Task", "TaskFuture", "allow_failure", "as_completed", "cancel_flow_run", "flow", "get_run_logger",
+    "opaque", "quote", "tags", "task", "unmapped", "wait",
+]  # fmt: skip
 
 _HOMES: Final = {
     "Flow": "flowdeck.flows",
     "State": "flowdeck.rules.states",
     "Task": "flowdeck.tasks",
     "TaskFuture": "flowdeck.execution.futures",
+    "cancel_flow_run": "flowdeck.flow_runs",
     "flow": "flowdeck.flows",
     "get_run_logger": "flowdeck.execution.run_logs",
     "tags": "flowdeck.execution.tagging",

@@ -106,7 +106,10 @@ def test_large_map_is_made_in_parts(calls: Calls, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: double.map(5), "double.map() was given nothing to map over: texts, mappings and frames are constants. Give at least one list"),
+        (
+            lambda: double.map(5),
+            "double.map() was given nothing to map over: texts, mappings and frames are constants. Give at least one list",
+        ),
         (lambda: double.map("text"), "double.map() was given nothing to map over"),
         (double.map, "double.map() was given nothing to map over"),
         (

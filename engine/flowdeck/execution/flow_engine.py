@@ -105,9 +105,7 @@ async def _attempt_once(call: FlowCall, driver: Driver, entered: State) -> State
     return final_state(outcome, run.submitted)
 
 
-async def _wait_for_calls(
-    run: FlowRunContext, driver: Driver, outcome: Outcome, limit: TimeLimit | None
-) -> Outcome:
+async def _wait_for_calls(run: FlowRunContext, driver: Driver, outcome: Outcome, limit: TimeLimit | None) -> Outcome:
     """Wait for the calls that were submitted, while there is time; of a run that is closing, say so."""
     running = sum(not future.is_done() for future in run.submitted) if run.closing else 0
     if running and not outcome.timed_out:
@@ -154,7 +152,7 @@ async def _start_again(call: FlowCall, driver: Driver, state: State, delay_secon
     waiting = named("AwaitingRetry", f"Attempt {run.attempt + 1} {wait}. {state.message or ''}".rstrip())
     if not await driver.record(run.recorder, FlowRunChanged(waiting, now(), run.attempt, error, close_below=run.torn)):
         return False
-    await driver.pause(delay_seconds, lambda: timeouts.given_up() is not None)
+    await driver.pause(delay_seconds, lambda: timeouts.given_up() is not None or not run.recorder.may_go_on())
     next_attempt = run.attempt + 1
     if not await driver.record(run.recorder, FlowRunChanged(_retrying(next_attempt), now(), next_attempt)):
         return False

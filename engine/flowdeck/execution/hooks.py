@@ -29,7 +29,11 @@ def end_kind(state: State) -> str:
 
 
 async def run_hooks(
-    kind: str, hooks: Iterable[Callable[..., Any]], arguments: tuple[Any, Any, State], run: FlowRunContext, driver: Driver
+    kind: str,
+    hooks: Iterable[Callable[..., Any]],
+    arguments: tuple[Any, Any, State],
+    run: FlowRunContext,
+    driver: Driver,
 ) -> None:
     """Call hooks one after another, in the context of their run.
 

@@ -24,7 +24,8 @@ from flowdeck.execution.facts import (
 )
 from flowdeck.execution.result_records import ResultRecords, StoreResults
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.rules.states import StateType, named
+from flowdeck.rules.resource_use import ResourceUse
+from flowdeck.rules.states import TERMINAL, StateType, named
 from flowdeck.store import cached_results, flow_runs, task_run_reuse, task_runs
 from flowdeck.store.database import Busy, Database, Operation
 from flowdeck.store.flow_runs import NewFlowRun
@@ -97,6 +98,10 @@ class Recorder(Protocol):
         """Return the highest call number used so far, over all attempts."""
         ...
 
+    def may_go_on(self) -> bool:
+        """Tell whether the run is still ours, and nobody wants it to end."""
+        ...
+
     def refusal(self) -> str:
         """Say in a sentence why a fact was refused."""
         ...
@@ -125,6 +130,8 @@ class StoreRecorder:
         self.results: ResultRecords = StoreResults(database, key)
         self._database = database
         self._log = LogWriter(database.home.log_file(run_id), max_bytes=database.settings.log_max_bytes)
+        self.resource_use: Callable[[], ResourceUse] | None = None
+        """What the run has used, to be recorded with its end; None where a run host does that."""
         self._counts_at = -COUNTS_INTERVAL_SECONDS
         self._counts_due = False
         self._timer: threading.Timer | None = None
@@ -150,6 +157,14 @@ class StoreRecorder:
                 self._flush()
         elif self._timer is None:
             self._start_timer(COUNTS_INTERVAL_SECONDS)
+
+    def may_go_on(self) -> bool:
+        """See `Recorder`."""
+        row = self._database.reader().execute(
+            "SELECT state_type FROM flow_run WHERE key = ? AND incarnation = ?", (self.key, self.incarnation)
+        )
+        found = row.fetchone()
+        return found is not None and StateType(found[0]) not in {*TERMINAL, StateType.CANCELLING}
 
     def refusal(self) -> str:
         """See `Recorder`."""
@@ -340,6 +355,8 @@ class StoreRecorder:
             columns |= {**_result_columns(fact), "hooks": None}
         if fact.declared is not None:
             columns |= {"crash_retries": fact.declared.crash_retries, "hooks": fact.declared.hooks}
+        if fact.state.is_final() and self.resource_use is not None:
+            columns |= self.resource_use().columns()
         changed = flow_runs.set_state(
             connection, self.key, fact.state, fact.at, incarnation=self.incarnation, columns=columns
         )

@@ -67,9 +67,7 @@ async def _run_body(call: TaskCall, driver: Driver, task: TaskRunContext, state:
     try:
         if spec.hooks:
             await _run_hooks("running", call, driver, task, state)
-        limit = timeouts.limit_of(
-            spec.timeout_seconds, lambda: f"Task run '{call.name}'", call.run.recorder.interrupt
-        )
+        limit = timeouts.limit_of(spec.timeout_seconds, lambda: f"Task run '{call.name}'", call.run.recorder.interrupt)
         return await driver.call(call.function, call.args, call.kwargs, limit)
     finally:
         context.leave(context.task_run, token)

@@ -23,7 +23,17 @@ Interrupt = Callable[[BaseException], None]
 class TimeLimit:
     """The time limit of one attempt of a call or a flow run."""
 
-    __slots__ = ("_callbacks", "_clock", "_lock", "interrupt", "is_over", "parent", "started", "timeout_seconds", "what")
+    __slots__ = (
+        "_callbacks",
+        "_clock",
+        "_lock",
+        "interrupt",
+        "is_over",
+        "parent",
+        "started",
+        "timeout_seconds",
+        "what",
+    )
 
     def __init__(self, timeout_seconds: float, what: str, interrupt: Interrupt, clock: Clock = SYSTEM_CLOCK) -> None:
         """Let the time begin.

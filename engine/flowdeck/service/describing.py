@@ -17,8 +17,8 @@ from typing import IO, Any, Final
 from uuid import uuid4
 
 from flowdeck.host import process_tree
-from flowdeck.host.process_tree import RUN_ID_VARIABLE
 from flowdeck.store.catalogue import FlowDescription
+from flowdeck.store.processes import RUN_ID_VARIABLE
 from flowdeck.store.run_facts import RunError
 
 TIME_LIMIT_SECONDS: Final = 30.0
