@@ -331,8 +331,9 @@ def test_allow_failure_of_a_call_that_did_not_run() -> None:
 
     @flow
     def main() -> str:
-        stuck = show.submit(breaks.submit())
-        return type(show.submit(allow_failure(stuck)).result()).__name__
+        failed = breaks.submit()
+        assert isinstance(failed.exception(), BrokenError)
+        return type(show.submit(allow_failure(show.submit(failed))).result()).__name__
 
     assert main() == "UnfinishedRun"
 
@@ -346,7 +347,10 @@ def test_a_future_that_is_needed_twice_is_needed() -> None:
     @flow
     def main() -> str:
         failed = breaks.submit()
-        return both.submit(allow_failure(failed), failed, return_state=True).name  # type: ignore[return-value]
+        stuck = both.submit(allow_failure(failed), failed)
+        stuck.wait()
+        assert failed.state.is_failed()
+        return stuck.state.name
 
     assert main() == "NotReady"
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pandas
 import pytest
 
 from flowdeck import flow, task, tasks, unmapped
 from flowdeck.deck import TaskRun
+from flowdeck.rules.exceptions import MappingMissingIterable
 from tests.execution.dialects import Dialect
 
 Calls = Callable[[], list[TaskRun]]
@@ -108,7 +110,7 @@ def test_large_map_is_made_in_parts(calls: Calls, monkeypatch: pytest.MonkeyPatc
     [
         (
             lambda: double.map(5),
-            "double.map() was given nothing to map over: texts, mappings and frames are constants. Give at least one list",
+            "double.map() was given nothing to map over: texts, mappings and frames",
         ),
         (lambda: double.map("text"), "double.map() was given nothing to map over"),
         (double.map, "double.map() was given nothing to map over"),
@@ -162,3 +164,42 @@ def test_failed_item_raises_and_the_others_are_done(calls: Calls) -> None:
 
     main()
     assert [call.state_name for call in calls()] == ["Completed", "Failed", "Completed", "Failed"]
+
+
+def test_mapped_future_is_an_upstream_of_each_item(calls: Calls) -> None:
+    """Though it is over before the items are known; wait_for adds to it."""
+
+    @flow
+    def main() -> None:
+        numbers, other = show.submit([1, 2]), show.submit(3)
+        double.map(numbers, wait_for=[other])
+
+    main()
+    numbers, other, *items = calls()
+    assert [set(item.upstream_ids) for item in items] == [{numbers.id, other.id}] * 2
+
+
+def test_map_may_return_the_states() -> None:
+    """Of all items, in order; a failure is then the author's to handle."""
+
+    @flow
+    def main() -> list[str]:
+        return [state.name for state in breaks.map([1, 2], return_state=True)]
+
+    assert main() == ["Failed", "Failed"]
+
+
+def test_frame_is_not_mapped_over_by_the_names_of_its_columns() -> None:
+    """It is a constant; mapped over alone it is refused with a sentence."""
+    frame = pandas.DataFrame({"a": [1, 2], "b": [3, 4]})
+
+    @flow
+    def main() -> list[Any]:
+        with pytest.raises(MappingMissingIterable, match=r"frame.itertuples\(\)"):
+            show.map(frame)
+        return [*show.map(range(2), more=frame).result(), *double.map(frame["a"]).result()]
+
+    first, second, *doubled = main()
+    assert first[1]["more"] is frame
+    assert second[0] == 1
+    assert doubled == [2, 4]
