@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowdeck.deck import Deck
-from flowdeck.execution import flow_starts
+from flowdeck.execution import flow_starts, tasks_alone
 from flowdeck.execution.drivers import AsyncDriver, PausingDriver, SyncDriver
 from flowdeck.store.database import Database
 from flowdeck.store.home import Home, locate
@@ -41,9 +41,8 @@ def home(tmp_path: Path, empty_home: Path, clear_environment: None, monkeypatch:
     shutil.copytree(empty_home, path)
     monkeypatch.setenv("FLOWDECK_HOME", str(path))
     yield locate()
-    if flow_starts._database_at.cache_info().currsize:
-        flow_starts.shared_database().close()
-        flow_starts._database_at.cache_clear()
+    tasks_alone.wait_for_ends()
+    flow_starts.close_shared_database(locate())
 
 
 @pytest.fixture

@@ -35,6 +35,15 @@ def test_name_can_be_loaded(name: str) -> None:
     assert getattr(flowdeck, name) is value
 
 
+@pytest.mark.parametrize("name", ["runtime", "logging", "states", "testing"])
+def test_module_needs_no_import_of_its_own(name: str) -> None:
+    """`flowdeck.runtime.flow_run` after `import flowdeck`; it says what it is for."""
+    module = getattr(flowdeck, name)
+    assert module.__name__ == f"flowdeck.{name}"
+    assert module.__doc__
+    assert all(hasattr(module, public) for public in module.__all__)
+
+
 def test_unknown_name_is_an_attribute_error() -> None:
     """As of any module; the message names it."""
     with pytest.raises(AttributeError, match="module 'flowdeck' has no attribute 'nothing'"):

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from flowdeck.flows import Flow, flow
     from flowdeck.rules.states import State
     from flowdeck.tasks import Task, task
+    from flowdeck.transactions import transaction
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Flow", "State", "Task", "TaskFuture", "allow_failure", "as_completed", "cancel_flow_run", "flow", "get_run_logger",
-    "opaque", "quote", "tags", "task", "unmapped", "wait",
+    "opaque", "quote", "tags", "task", "transaction", "unmapped", "wait",
 ]  # fmt: skip
 
 _HOMES: Final = {
@@ -35,6 +36,7 @@ _HOMES: Final = {
     "get_run_logger": "flowdeck.execution.run_logs",
     "tags": "flowdeck.execution.tagging",
     "task": "flowdeck.tasks",
+    "transaction": "flowdeck.transactions",
     "allow_failure": "flowdeck.execution.annotations",
     "as_completed": "flowdeck.execution.waiting",
     "opaque": "flowdeck.execution.annotations",
@@ -43,9 +45,14 @@ _HOMES: Final = {
     "wait": "flowdeck.execution.waiting",
 }
 
+_MODULES: Final = frozenset({"runtime", "logging", "states", "testing"})
+"""Modules that need no import of their own: `flowdeck.runtime.flow_run.name`."""
+
 
 def __getattr__(name: str) -> Any:
     """Load a public name."""
+    if name in _MODULES:
+        return import_module(f"flowdeck.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'flowdeck' has no attribute '{name}'")

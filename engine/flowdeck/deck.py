@@ -39,12 +39,12 @@ from flowdeck.store.records import (
     TaskCounts,
     TaskRun,
 )
-from flowdeck.store.run_facts import CALLS_PER_RUN, RunError
+from flowdeck.store.run_facts import CALLS_PER_RUN, RunError, UnusedResults
 from flowdeck.store.sqlite import Connection, IntegrityError
 
 __all__ = [
     "CallLine", "ChangeFeed", "Changes", "Deck", "EngineStatus", "FlowEntry", "FlowRun", "LogLine", "LogReader",
-    "LogRecord", "RunError", "RunQuery", "StateRecord", "TaskCounts", "TaskRun",
+    "LogRecord", "RunError", "RunQuery", "StateRecord", "TaskCounts", "TaskRun", "UnusedResults",
 ]  # fmt: skip
 
 ALL_ROOTS: Final = RunQuery(roots_only=True)

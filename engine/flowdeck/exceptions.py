@@ -16,6 +16,7 @@ from flowdeck.rules.exceptions import (
     StoreError,
     UnfinishedRun,
     UsageError,
+    WorkerError,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "StoreError",
     "UnfinishedRun",
     "UsageError",
+    "WorkerError",
 ]

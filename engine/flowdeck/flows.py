@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-import contextvars
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import CodeType
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
-from flowdeck.execution import context, flow_starts, signals, uncaught
+from flowdeck.execution import context, flow_starts, methods, root_runs, tasks_alone, uncaught
 from flowdeck.execution.arguments import inputs_in, resolve
 from flowdeck.execution.context import FlowRunContext
 from flowdeck.execution.drivers import AsyncDriver, SyncDriver, finish
 from flowdeck.execution.flow_engine import FlowCall, run_flow
 from flowdeck.execution.futures import value_of
-from flowdeck.execution.own_process import ENVIRONMENT
+from flowdeck.execution.generators import iterate, iterate_async, stepping, stepping_async, suspended_in
+from flowdeck.execution.hook_decorators import FlowRunHooks
+from flowdeck.execution.methods import INSTANCE
 from flowdeck.rules import parameters as parameter_rules
-from flowdeck.rules.exceptions import DefinitionError, ParameterError, UnfinishedRun
-from flowdeck.rules.options import FlowOptions, flow_spec
+from flowdeck.rules.exceptions import ParameterError, UnfinishedRun
+from flowdeck.rules.function_code import code_of
+from flowdeck.rules.hooks import with_those_of
+from flowdeck.rules.options import FlowOptions, flow_spec, merged
 from flowdeck.rules.specs import FlowSpec
 from flowdeck.rules.states import State
-from flowdeck.store.database import Busy, Database
-from flowdeck.tasks import by_name, check_definition, is_async, name_of, nothing
+from flowdeck.store.database import Database
+from flowdeck.tasks import (
+    NO_OPTIONS,
+    Task,
+    by_name,
+    called_as,
+    check_definition,
+    is_async,
+    is_generator,
+    name_of,
+    nothing,
+)  # fmt: skip
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,17 +43,22 @@ _SYNC = SyncDriver()
 _ASYNC = AsyncDriver()
 
 
-class Flow(Generic[P, R]):
+class Flow(FlowRunHooks, Generic[P, R]):
     """A function as a flow. Calling it runs it in this process; inside another flow it is a subflow."""
 
-    def __init__(self, function: Callable[P, R], spec: FlowSpec) -> None:
+    def __init__(
+        self, function: Callable[P, R], spec: FlowSpec, options: Mapping[str, Any] = NO_OPTIONS, binding: str = INSTANCE
+    ) -> None:
         """Use the `flow` decorator."""
         functools.update_wrapper(self, function)
         self.fn = function
         """The plain function: calling it is not recorded."""
-        self.spec = spec
+        self.spec: FlowSpec = spec
         self.is_async = is_async(function)
-        self._code = _code_of(function, spec.name)
+        self.is_generator = is_generator(function)
+        self._code = code_of(function, f"flow '{spec.name}'")
+        self._options = options
+        self._binding = binding
 
     @property
     def name(self) -> str:
@@ -56,7 +73,8 @@ class Flow(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the flow in this process and return its value, or raise what it failed of.
 
-        `return_state=True` returns the final State instead of value or exception.
+        `return_state=True` returns the final State instead of value or exception. Of a generator the items come as
+        they are produced.
 
         Raises:
             ParameterError: the arguments do not fit the signature.
@@ -64,21 +82,14 @@ class Flow(Generic[P, R]):
         """
         if context.describing:
             context.report_module_call(self.spec.name)
-            return nothing() if self.is_async else None  # pyright: ignore[reportReturnType]
+            return nothing(self)  # pyright: ignore[reportReturnType]
         return_state = bool(kwargs.pop("return_state", False))
+        if self.is_generator and not return_state:
+            return self._items(args, kwargs)  # pyright: ignore[reportReturnType]
         if self.is_async:
-            return self._run_async(args, kwargs, return_state)  # pyright: ignore[reportReturnType]
-        if context.flow_run.get() is not None:
-            call = self._start(*_resolved(self.spec.name, args, kwargs))
-            state = call if isinstance(call, State) else finish(run_flow(call, _SYNC))
-            return value_of(state, self.spec.name, return_state)
-        kwargs.pop("wait_for", None)
+            return called_as(self, self._run_async(args, kwargs, return_state))
         with uncaught.told_in_a_sentence():
-            call = self._start_root(args, kwargs)
-            interrupt = call.run.recorder.interrupt
-            with ENVIRONMENT.carrying(call.run.run_id), signals.handled(interrupt, lambda: call.run.is_over):
-                state = finish(run_flow(call, _SYNC))
-            return value_of(state, self.spec.name, return_state)
+            return value_of(finish(self._live(args, kwargs)), self.spec.name, return_state)
 
     def run_claimed(self, database: Database, key: int, incarnation: int) -> State:
         """Run a flow run that an engine claimed for this process, and return its final state.
@@ -95,51 +106,86 @@ class Flow(Generic[P, R]):
         except ParameterError as error:
             call = FlowCall(self, self.spec, _raising(error, self.is_async), (), {}, run)
         if not self.is_async:
-            handled = signals.handled(run.recorder.interrupt, lambda: run.is_over)
-            with ENVIRONMENT.carrying(run.run_id), handled:
-                return finish(run_flow(call, _SYNC))
+            return finish(root_runs.run(call, _SYNC))
         import asyncio  # noqa: PLC0415 - only flows that are async pay its 40 ms
 
-        return asyncio.run(_run_root(call))
+        return asyncio.run(root_runs.run_async(call, _ASYNC))
+
+    def with_options(self, **options: Unpack[FlowOptions]) -> Flow[P, R]:
+        """Return the same flow with other options; what is not given stays, its name too.
+
+        Args:
+            options: see `flowdeck.rules.options.FlowOptions`; None is the default of an option.
+
+        Raises:
+            DefinitionError: an option is unknown or cannot be used.
+        """
+        all_options = merged({"name": self.spec.name, **self._options}, options)
+        spec = flow_spec(name_of(self.fn, "flow"), self.fn.__doc__, all_options)
+        spec = replace(spec, hooks=with_those_of(self.spec.hooks, spec.hooks, options))
+        return Flow(self.fn, spec, all_options, self._binding)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        """Bind to an instance, so that methods can be flows."""
-        return self if instance is None else functools.partial(self.__call__, instance)
+        """Bind to an instance or a class, so that methods can be flows."""
+        return methods.bound(self, self._binding, instance, owner)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return by_name(self)
+
+    def reduced_by_value(self) -> tuple[Any, ...]:
+        """Return how to pickle it for a process in which it has no name."""
+        return Flow, (self.fn, self.spec, dict(self._options), self._binding)
 
     def __repr__(self) -> str:
         return f"Flow({self.spec.name!r})"
 
     async def _run_async(self, args: Sequence[Any], kwargs: dict[str, Any], return_state: bool) -> Any:
-        if context.flow_run.get() is not None:
-            await _ASYNC.wait(inputs_in(args, kwargs).futures)
-            call = await self._start_async(*_resolved(self.spec.name, args, kwargs))
-            state = call if isinstance(call, State) else await run_flow(call, _ASYNC)
-            return value_of(state, self.spec.name, return_state)
-        kwargs.pop("wait_for", None)
         with uncaught.told_in_a_sentence():
-            call = await self._start_async(args, kwargs)
-            assert isinstance(call, FlowCall)  # only a subflow may be known already
-            state = await _run_root(call)
-            return value_of(state, self.spec.name, return_state)
+            return value_of(await self._live_async(args, kwargs), self.spec.name, return_state)
 
-    def _start_root(self, args: Sequence[Any], kwargs: dict[str, Any]) -> FlowCall:
+    def _items(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Return what gives the items of a generator as they are produced."""
+        if self.is_async:
+            return iterate_async(lambda: self._live_async(args, kwargs, in_steps=True), self.spec.name)
+        return iterate(lambda: self._live(args, kwargs, in_steps=True), self.spec.name)
+
+    async def _live(self, args: Sequence[Any], kwargs: dict[str, Any], in_steps: bool = False) -> State:
+        """Run a synchronous flow and return its final state."""
+        parent = context.flow_run.get()
+        if parent is not None:
+            args, kwargs = _resolved(self.spec.name, args, kwargs)
+        kwargs.pop("wait_for", None)
         call = self._start(args, kwargs)
-        assert isinstance(call, FlowCall)  # only a subflow may be known already
-        return call
+        if isinstance(call, State):
+            return call
+        if not in_steps:
+            return await (root_runs.run(call, _SYNC) if parent is None else run_flow(call, _SYNC))
+        driver = stepping(call.run, wanted=self._is_kept(call.run))
+        if parent is None:
+            return await root_runs.run_in_steps(call, driver)
+        with suspended_in(parent, call.run.run_id):
+            return await run_flow(call, driver)
 
-    async def _start_async(self, args: Sequence[Any], kwargs: dict[str, Any]) -> FlowCall | State:
-        """Start without waiting for another process's lock on the event loop."""
-        try:
-            return self._start(args, kwargs, patient=False)
-        except Busy:
-            import asyncio  # noqa: PLC0415 - loaded by now
+    async def _live_async(self, args: Sequence[Any], kwargs: dict[str, Any], in_steps: bool = False) -> State:
+        """Run an asynchronous flow and return its final state."""
+        parent = context.flow_run.get()
+        if parent is not None:
+            await _ASYNC.wait(inputs_in(args, kwargs).futures)
+            args, kwargs = _resolved(self.spec.name, args, kwargs)
+        kwargs.pop("wait_for", None)
+        call = await root_runs.begun(lambda patient: self._start(args, kwargs, patient), self.spec.name)
+        if isinstance(call, State):
+            return call
+        driver = stepping_async(call.run, wanted=self._is_kept(call.run)) if in_steps else _ASYNC
+        if parent is None:
+            return await root_runs.run_async(call, driver)
+        with suspended_in(parent if in_steps else None, call.run.run_id):
+            return await run_flow(call, driver)
 
-            here = contextvars.copy_context()
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(None, lambda: here.run(self._start, args, kwargs))
+    def _is_kept(self, run: FlowRunContext) -> bool:
+        """Tell whether what a run returns is recorded: a run that calls it may ask for it again."""
+        persist = self.spec.results.persist
+        return run.is_subflow if persist is None else persist
 
     def _start(self, args: Sequence[Any], kwargs: dict[str, Any], patient: bool = True) -> FlowCall | State:
         """Make the run of a call; of a subflow that an earlier attempt has completed, return its state instead."""
@@ -163,18 +209,8 @@ class Flow(Generic[P, R]):
     def _call_of(self, run: FlowRunContext, parameters: dict[str, Any]) -> FlowCall:
         args, kwargs = parameter_rules.call_arguments(parameter_rules.signature_of(self.fn), parameters)
         run.parameters = parameters
+        run.task_runner_option = self.spec.task_runner
         return FlowCall(self, self.spec, self.fn, args, kwargs, run)
-
-
-async def _run_root(call: FlowCall) -> State:
-    """Run an asynchronous flow that no other flow called; a signal cancels its coroutine."""
-    interruption = signals.Interruption()
-    handled = signals.handled(interruption.of_current_task(), lambda: call.run.is_over)
-    with ENVIRONMENT.carrying(call.run.run_id), handled:
-        state = await run_flow(call, _ASYNC)
-    if interruption.error is not None and state.is_cancelled():
-        return replace(state, exception=interruption.error)
-    return state
 
 
 def _resolved(flow_name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
@@ -192,22 +228,6 @@ def _resolved(flow_name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> tu
             raise UnfinishedRun(message) from state.exception
     kwargs.pop("wait_for", None)
     return (resolve(tuple(args)), resolve(kwargs)) if inputs.to_resolve else (args, kwargs)
-
-
-def _code_of(function: Any, flow_name: str) -> CodeType:
-    """Return the code of what the author wrote, also behind other decorators: there is the flow's place.
-
-    Raises:
-        DefinitionError: it is not written in Python.
-    """
-    innermost = function
-    while (wrapped := getattr(innermost, "__wrapped__", None) or getattr(innermost, "func", None)) is not None:
-        innermost = wrapped
-    for candidate in (innermost, type(innermost).__call__):
-        code = getattr(candidate, "__code__", None)
-        if code is not None:
-            return code
-    raise DefinitionError(f"flow '{flow_name}' is not a function that is written in Python.")
 
 
 def _raising(error: BaseException, asynchronous: bool) -> Callable[[], Any]:
@@ -242,6 +262,12 @@ def flow(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """
     if function is None:
         return functools.partial(flow, **options)
-    name = name_of(function, "flow")
-    check_definition(function, "flow", options.get("name") or name)
-    return Flow(function, flow_spec(name, function.__doc__, options))
+    plain, binding = methods.plain(function)
+    name = name_of(plain, "flow")
+    check_definition(plain, "flow", options.get("name") or name)
+    return Flow(plain, flow_spec(name, plain.__doc__, options), options, binding)
+
+
+def flow_of_task(task: Task[..., Any]) -> Flow[..., Any]:
+    """Return the flow that a task is when it is called outside of flows: its run can be started again, too."""
+    return Flow(tasks_alone.body_of(task), tasks_alone.spec_of(task.spec))

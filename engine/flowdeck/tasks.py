@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
-from flowdeck.execution import context
-from flowdeck.execution.annotations import Unmapped
+from flowdeck.execution import context, methods, tasks_alone
 from flowdeck.execution.arguments import Inputs, inputs_in
 from flowdeck.execution.context import FlowRunContext
 from flowdeck.execution.drivers import AsyncDriver, PausingDriver, SyncDriver, finish
 from flowdeck.execution.facts import TaskRunsMade
 from flowdeck.execution.failures import state_of_error
 from flowdeck.execution.futures import TaskFuture, TaskFutureList, value_of
+from flowdeck.execution.generators import iterate, iterate_async, stepping, stepping_async, suspended_in
+from flowdeck.execution.hook_decorators import TaskRunHooks
+from flowdeck.execution.hooks import is_from_outside
 from flowdeck.execution.mapping import items_of
+from flowdeck.execution.methods import INSTANCE
+from flowdeck.execution.naming import name_task_run
 from flowdeck.execution.pauses import job_of
 from flowdeck.execution.run_logs import capture_prints
 from flowdeck.execution.task_calls import TaskCall, make_call
@@ -25,12 +30,14 @@ from flowdeck.execution.task_engine import run_task
 from flowdeck.rules.cache_policies import task_input_hash
 from flowdeck.rules.call_keys import task_key
 from flowdeck.rules.clock import SYSTEM_CLOCK
-from flowdeck.rules.exceptions import CancelledRun, DefinitionError, MissingContextError
-from flowdeck.rules.options import TaskOptions, task_spec
+from flowdeck.rules.exceptions import CancelledRun, DefinitionError
+from flowdeck.rules.hooks import with_those_of
+from flowdeck.rules.options import TaskOptions, merged, task_spec
+from flowdeck.rules.retries import exponential_backoff
 from flowdeck.rules.specs import TaskSpec
-from flowdeck.rules.states import named
+from flowdeck.rules.states import State, named
 
-__all__ = ["Task", "task", "task_input_hash"]
+__all__ = ["Task", "exponential_backoff", "task", "task_input_hash"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,20 +46,26 @@ _SYNC = SyncDriver()
 _ASYNC = AsyncDriver()
 _PAUSING = PausingDriver()
 _PENDING = named("Pending")
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 _MAP_CHUNK = 500
 """Rows of a `.map()` are made in transactions of so many, so that a large one does not stop other writers."""
 
 
-class Task(Generic[P, R]):
+class Task(TaskRunHooks, Generic[P, R]):
     """A function as a task. Call it inside a flow, or `submit` it, or `map` it over items."""
 
-    def __init__(self, function: Callable[P, R], spec: TaskSpec) -> None:
+    def __init__(
+        self, function: Callable[P, R], spec: TaskSpec, options: Mapping[str, Any] = NO_OPTIONS, binding: str = INSTANCE
+    ) -> None:
         """Use the `task` decorator."""
         functools.update_wrapper(self, function)
         self.fn = function
         """The plain function: calling it is not recorded."""
-        self.spec = spec
+        self.spec: TaskSpec = spec
         self.is_async = is_async(function)
+        self.is_generator = is_generator(function)
+        self._options = options
+        self._binding = binding
         if spec.log_prints:
             capture_prints()
 
@@ -80,18 +93,22 @@ class Task(Generic[P, R]):
         """Run the task now and return its value, or raise what it raised.
 
         Two keywords are for flowdeck: `return_state=True` returns the final State instead of value or exception;
-        `wait_for=[futures]` waits for these before it starts.
-
-        Raises:
-            MissingContextError: called outside of a flow; `.fn(…)` calls the plain function.
+        `wait_for=[futures]` waits for these before it starts. Of a generator the items come as they are produced.
+        Outside of flows the call is a flow run of its own, named after the task.
         """
         if context.describing:
             context.report_module_call(self.spec.name)
-            return nothing() if self.is_async else None  # pyright: ignore[reportReturnType]
+            return nothing(self)  # pyright: ignore[reportReturnType]
         return_state = bool(kwargs.pop("return_state", False)) if kwargs else False
+        if self.is_generator and not return_state:
+            return self._items(args, kwargs)  # pyright: ignore[reportReturnType]
+        if context.flow_run.get() is None:
+            if self.is_async:
+                return called_as(self, tasks_alone.call_async(self, args, kwargs, return_state))
+            return tasks_alone.call(self, args, kwargs, return_state)
         call = self._call(args, kwargs)
         if self.is_async:
-            return self._run_async(call, return_state)  # pyright: ignore[reportReturnType]
+            return called_as(self, self._run_async(call, return_state))
         state = finish(run_task(call, _SYNC))
         return value_of(state, call.name, return_state)
 
@@ -102,34 +119,53 @@ class Task(Generic[P, R]):
         further ones. `return_state=True` waits for the call and returns its final State instead of the future. The
         flow ends only when all submitted calls are over.
         """
-        run = self._run_or_raise()
         return_state = bool(kwargs.pop("return_state", False))
-        call = self._call(args, kwargs, submitted=True)
-        if not run.recorder.record(TaskRunsMade([call.row], _PENDING, SYSTEM_CLOCK.now_microseconds())):
-            raise CancelledRun(run.recorder.refusal())
-        future = self._hand_over(call)
+        future: TaskFuture[R]
+        if context.flow_run.get() is None:
+            future = tasks_alone.submit(self, args, kwargs)
+        else:
+            future = self._submit(args, kwargs)
         if not return_state:
             return future
         future.wait()
         return future.state  # pyright: ignore[reportReturnType]
+
+    def _submit(self, args: Sequence[Any], kwargs: dict[str, Any]) -> TaskFuture[R]:
+        run = _current_run()
+        call = self._call(args, kwargs, submitted=True)
+        if not run.recorder.record(TaskRunsMade([call.row], _PENDING, SYSTEM_CLOCK.now_microseconds())):
+            raise CancelledRun(run.recorder.refusal())
+        return self._hand_over(call)
 
     def map(self, *args: Any, **kwargs: Any) -> TaskFutureList[R]:
         """Submit one call for each item, and return their futures in order.
 
         Lists, tuples, ranges and other iterables are mapped over, item by item; strings, bytes and mappings are
         constants, as is what is wrapped in `unmapped`. A future is waited for first, to know its items.
+        `return_state=True` waits for all calls and returns their final states instead of their futures.
 
         Raises:
             MappingMissingIterable: nothing to map over.
             MappingLengthMismatch: iterables of different lengths.
         """
-        run = self._run_or_raise()
-        wait_for = kwargs.pop("wait_for", None)
+        return_state = bool(kwargs.pop("return_state", False))
+        in_run = context.flow_run.get() is not None
+        futures = self._map(args, kwargs) if in_run else tasks_alone.submit_each(self, args, kwargs)
+        if not return_state:
+            return futures
+        futures.wait()
+        return [future.state for future in futures]  # pyright: ignore[reportReturnType]
+
+    def _map(self, args: Sequence[Any], kwargs: dict[str, Any]) -> TaskFutureList[R]:
+        run = _current_run()
+        # What is mapped over is an upstream of every item, though it is over by the time the items are known.
+        mapped = [value for value in (*args, *kwargs.values()) if isinstance(value, TaskFuture)]
+        wait_for = [*(kwargs.pop("wait_for", None) or ()), *mapped]
         items = items_of(self.spec.name, args, kwargs)
         group = run.number_group()
         futures: TaskFutureList[R] = TaskFutureList()
         while chunk := [
-            self._make(item_args, item_kwargs, wait_for, group=group, submitted=True)
+            self._make(item_args, item_kwargs, wait_for or None, group=group, submitted=True)
             for item_args, item_kwargs in _take(items, _MAP_CHUNK)
         ]:
             made = TaskRunsMade([call.row for call in chunk], _PENDING, SYSTEM_CLOCK.now_microseconds())
@@ -138,25 +174,48 @@ class Task(Generic[P, R]):
             futures.extend(self._hand_over(call) for call in chunk)
         return futures
 
+    def with_options(self, **options: Unpack[TaskOptions]) -> Task[P, R]:
+        """Return the same task with other options; what is not given stays, its name too.
+
+        Args:
+            options: see `flowdeck.rules.options.TaskOptions`; None is the default of an option.
+
+        Raises:
+            DefinitionError: an option is unknown or cannot be used.
+        """
+        all_options = merged({"name": self.spec.name, **self._options}, options)
+        spec = task_spec(name_of(self.fn, "task"), self.spec.key, self.fn.__doc__, all_options)
+        spec = replace(spec, hooks=with_those_of(self.spec.hooks, spec.hooks, options))
+        return Task(self.fn, spec, all_options, self._binding)
+
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        """Bind to an instance, so that methods can be tasks."""
-        return self if instance is None else _BoundTask(self, instance)
+        """Bind to an instance or a class, so that methods can be tasks."""
+        return methods.bound(self, self._binding, instance, owner)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return by_name(self)
 
+    def reduced_by_value(self) -> tuple[Any, ...]:
+        """Return how to pickle it for a process in which it has no name."""
+        return Task, (self.fn, self.spec, dict(self._options), self._binding)
+
     def __repr__(self) -> str:
         return f"Task({self.spec.name!r})"
 
-    def _run_or_raise(self) -> FlowRunContext:
-        run = context.flow_run.get()
-        if run is None:
-            name = self.spec.name
-            hint = f"Call it inside a @flow function, or call {name}.fn(...) to run the plain function."
-            if threading.current_thread() is not threading.main_thread():
-                hint += f" A thread that you start yourself belongs to no flow; {name}.submit(...) in the flow does."
-            raise MissingContextError(f"Task '{name}' was called outside of a flow. {hint}")
-        return run
+    def _items(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Return what gives the items of a generator as they are produced."""
+        if context.flow_run.get() is None:
+            return (tasks_alone.items_async if self.is_async else tasks_alone.items)(self, args, kwargs)
+
+        async def life() -> State:
+            call = self._call(args, kwargs)
+            if self.spec.own_process:  # there it runs to its end
+                return await run_task(call, _ASYNC if self.is_async else _SYNC)
+            wanted = self.spec.results.persist is not False
+            with suspended_in(call.run, call.row.id):
+                return await run_task(call, (stepping_async if self.is_async else stepping)(call.run, wanted=wanted))
+
+        return (iterate_async if self.is_async else iterate)(life, self.spec.name)
 
     def _call(self, args: Sequence[Any], kwargs: dict[str, Any], submitted: bool = False) -> TaskCall:
         wait_for = kwargs.pop("wait_for", None) if kwargs else None
@@ -177,7 +236,10 @@ class Task(Generic[P, R]):
             tolerated = inputs.tolerated | (awaited.tolerated - {id(future) for future in inputs.futures})
             failed_state = inputs.failed_state or awaited.failed_state
             inputs = Inputs([*inputs.futures, *further], inputs.to_resolve, tolerated, failed_state)
-        return make_call(self, args, kwargs, inputs, self._run_or_raise(), group, submitted)
+        call = make_call(self, args, kwargs, inputs, _current_run(), group, submitted)
+        if submitted and self.spec.run_name is not None and not inputs.to_resolve:
+            name_task_run(call)  # else it waits for the arguments
+        return call
 
     async def _run_async(self, call: TaskCall, return_state: bool) -> Any:
         return value_of(await run_task(call, _ASYNC), call.name, return_state)
@@ -186,48 +248,40 @@ class Task(Generic[P, R]):
         """Queue a call whose row is made."""
         future: TaskFuture[R] = TaskFuture(call.row.id, call.name)
         here = contextvars.copy_context()
+        runner = call.run.task_runner()
+        call.place = runner.place
+        # What runs in a process runs as a coroutine there, if it is one; here a thread waits for it.
+        on_loop = self.is_async and runner.place is None and not self.spec.own_process
 
         async def run_call() -> None:
             try:
-                state = await run_task(call, _ASYNC if self.is_async else _PAUSING)
+                state = await run_task(call, _ASYNC if on_loop else _PAUSING)
             except BaseException as error:  # noqa: BLE001 - the store's: whoever asks for the result shall have it
                 state = state_of_error(error)
             future.settle(state)
 
-        runner = call.run.task_runner()
         call.run.submitted.append(future)
+        transaction = context.transaction.get()
+        if transaction is not None:
+            transaction.submitted.append(future)
         try:
-            if self.is_async:
+            if on_loop:
                 runner.submit_async(run_call, call.needs, here)
             else:
                 runner.submit(job_of(run_call), call.needs, here)
         except RuntimeError as error:  # the system gives no more threads
             future.settle(state_of_error(error))
             raise
+        error = future.final_state().exception if runner.runs_at_once else None
+        if error is not None and is_from_outside(error):
+            raise error  # brought into this thread, for more than this call
         return future
 
 
-class _BoundTask:
-    """A task that is a method, bound to its instance."""
-
-    def __init__(self, task: Task[Any, Any], instance: Any) -> None:
-        self._task = task
-        self._instance = instance
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._task(self._instance, *args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._task, name)
-
-    def fn(self, *args: Any, **kwargs: Any) -> Any:
-        return self._task.fn(self._instance, *args, **kwargs)
-
-    def submit(self, *args: Any, **kwargs: Any) -> TaskFuture[Any]:
-        return self._task.submit(self._instance, *args, **kwargs)
-
-    def map(self, *args: Any, **kwargs: Any) -> TaskFutureList[Any]:
-        return self._task.map(Unmapped(self._instance), *args, **kwargs)
+def _current_run() -> FlowRunContext:
+    run = context.flow_run.get()
+    assert run is not None  # else the call is a run of its own, and comes here inside of that
+    return run
 
 
 @overload
@@ -250,9 +304,10 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """
     if function is None:
         return functools.partial(task, **options)
-    name = name_of(function, "task")
-    check_definition(function, "task", options.get("name") or name)
-    return Task(function, task_spec(name, task_key(function), function.__doc__, options))
+    plain, binding = methods.plain(function)
+    name = name_of(plain, "task")
+    check_definition(plain, "task", options.get("name") or name)
+    return Task(plain, task_spec(name, task_key(plain), plain.__doc__, options), options, binding)
 
 
 def name_of(function: Any, kind: str) -> str:
@@ -269,25 +324,29 @@ def name_of(function: Any, kind: str) -> str:
 
 def by_name(decorated: Any) -> str | tuple[Any, ...]:
     """Return how to pickle a flow or task: by where it stands, since there the plain function stands no more."""
-    return getattr(decorated, "__qualname__", None) or object.__reduce_ex__(decorated, 4)
+    return getattr(decorated, "__qualname__", None) or decorated.reduced_by_value()
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Tell whether calling it gives something to await."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+    """Tell whether calling it gives something to await, or to iterate over with `async for`."""
+    return _is_one(function, inspect.iscoroutinefunction) or _is_one(function, inspect.isasyncgenfunction)
+
+
+def is_generator(function: Callable[..., Any]) -> bool:
+    """Tell whether calling it gives items one by one, asynchronously or not."""
+    return _is_one(function, inspect.isgeneratorfunction) or _is_one(function, inspect.isasyncgenfunction)
+
+
+def _is_one(function: Callable[..., Any], test: Callable[[Any], bool]) -> bool:
+    return test(function) or test(type(function).__call__)
 
 
 def check_definition(function: Callable[..., Any], kind: str, name: str) -> None:
-    """Refuse what cannot be recorded as one call, and parameters whose names flowdeck takes for itself.
+    """Refuse parameters whose names flowdeck takes for itself.
 
     Raises:
-        DefinitionError: it is such a function.
+        DefinitionError: it has such a one.
     """
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise DefinitionError(
-            f"{kind} '{name}' is a generator: its body would only run after the call, as somebody iterates over it. "
-            "Return a list instead."
-        )
     code = getattr(function, "__code__", None)
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
     for reserved in ("return_state", "wait_for"):
@@ -297,8 +356,26 @@ def check_definition(function: Callable[..., Any], kind: str, name: str) -> None
             )
 
 
-async def nothing() -> None:
+def called_as(decorated: Any, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Return the coroutine of a call under the author's name: Python warns of one that nobody has awaited."""
+    coroutine.__qualname__ = decorated.spec.name
+    return coroutine
+
+
+def nothing(decorated: Any) -> Any:
     """Stand for a call that is not made, since its file is only described."""
+    if decorated.is_generator:
+        return _no_items_async() if decorated.is_async else iter(())
+    return _nothing_async() if decorated.is_async else None
+
+
+async def _nothing_async() -> None:
+    pass
+
+
+async def _no_items_async() -> AsyncGenerator[Any]:
+    for nothing_at_all in ():
+        yield nothing_at_all
 
 
 def _take(items: Iterable[Any], count: int) -> Iterable[Any]:

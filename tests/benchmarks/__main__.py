@@ -1,12 +1,13 @@
-"""Run all benchmarks, or those that are named: `python -m tests.benchmarks starts calls runs triggers screen idle`."""
+"""Run all benchmarks, or those that are named: `python -m tests.benchmarks starts calls`."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import calls, idle, runs, screen, starts, triggers
+from tests.benchmarks import calls, idle, reuse, runs, screen, starts, triggers, values, workers
 
-ALL = {module.__name__.rpartition(".")[2]: module.figures for module in (starts, calls, runs, triggers, screen, idle)}
+_MODULES = (starts, calls, workers, reuse, values, runs, triggers, screen, idle)
+ALL = {module.__name__.rpartition(".")[2]: module.figures for module in _MODULES}
 
 
 def main(names: list[str]) -> int:

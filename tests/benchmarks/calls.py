@@ -15,23 +15,25 @@ from tests.benchmarks.report import Figure, best_of
 
 CALLS = 1_000
 TIMES = 5
-WANTED_PER_SECOND = 3_000
+WANTED_PER_SECOND = 5_000
+WANTED = 0.14
+"""Of the bare rate: what the number above was on the machine where it was set."""
 
 
 def figures() -> Iterator[Figure]:
     """Measure no-op tasks called, mapped, submitted and awaited."""
     with tempfile.TemporaryDirectory() as home:
         os.environ["FLOWDECK_HOME"] = home
-        floor = best_of(lambda: _bare_commits(Path(home)), TIMES)
+        floor = best_of(lambda: bare_commits(Path(home)), TIMES)
         for name, measure in _measures().items():
             with contextlib.redirect_stderr(io.StringIO()):
                 value = best_of(measure, TIMES)
             yield Figure(f"{name}: recorded no-op tasks", value, "/s", WANTED_PER_SECOND, at_least=True)
             # A call is two commits: its start before the body runs, its end before it returns.
-            yield Figure(f"{name}: of the bare rate", value, "/s", 0.1, floor, "two bare commits a call", at_least=True)
+            yield Figure(f"{name}: of the bare rate", value, "/s", WANTED, floor, "two bare commits a call", True)
 
 
-def _bare_commits(home: Path) -> float:
+def bare_commits(home: Path) -> float:
     """Insert and update one row a call, each in a transaction of its own; return calls a second."""
     from flowdeck.store import sqlite
 

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from flowdeck.deck import Deck
+from flowdeck import flow, task
+from flowdeck.deck import Deck, RunQuery
 from tests.cli.conftest import Command
 from tests.cli.seeds import SCHEMA, Seeds
 
@@ -52,7 +53,8 @@ STATE = {"state_type": TEXT, "state_name": TEXT, "message": Maybe(TEXT), "at": T
 FLOW_RUN_DETAIL = {
     **FLOW_RUN, "parameters": TABLE, "working_dir": TEXT, "interpreter": Maybe(TEXT), "pid": Maybe(WHOLE),
     "exit_code": Maybe(WHOLE), "signal": Maybe(WHOLE), "peak_rss_bytes": Maybe(WHOLE),
-    "cpu_seconds": Maybe(NUMBER), "error": Maybe(ERROR), "states": Objects(STATE),
+    "cpu_seconds": Maybe(NUMBER), "reused": TRUTH,
+    "unused_results": Maybe({"count": WHOLE, "calls": LIST}), "error": Maybe(ERROR), "states": Objects(STATE),
     "task_runs": Objects(TASK_RUN), "subflow_run_ids": LIST, "artifact_ids": LIST,
 }  # fmt: skip
 LOG_RECORD = {
@@ -123,6 +125,42 @@ def test_flow_run_inspect(command: Command, deck: Deck, seeds: Seeds) -> None:
     assert shown["task_runs"][1]["upstream_ids"] == [shown["task_runs"][0]["id"]]
     assert shown["error"]["line"] == 12
     assert shown["exit_code"] == 1
+
+
+def test_what_a_later_attempt_took_and_did_not(command: Command, deck: Deck) -> None:
+    """`flow-run inspect` counts recorded results that nothing asked for, and tells a subflow that was not run again."""
+    tries: list[int] = []
+
+    @task
+    def extract(number: int) -> int:
+        return number
+
+    @flow
+    def child() -> int:
+        return 1
+
+    @flow(retries=1)
+    def main() -> None:
+        child()
+        tries.append(1)
+        for number in range(4):
+            extract(number + 10 * len(tries))
+        if len(tries) == 1:
+            raise RuntimeError
+
+    main()
+    runs = {run.flow_name: run.id for run in deck.flow_runs(RunQuery())}
+    parent = command("flow-run", "inspect", runs["main"], "--json").json
+    assert parent["unused_results"] == {"count": 4, "calls": ["extract[0]", "extract[1]", "extract[2]"]}
+    assert parent["reused"] is False
+    below = command("flow-run", "inspect", runs["child"], "--json").json
+    assert (below["reused"], below["unused_results"], parent["subflow_run_ids"]) == (True, None, [runs["child"]])
+    for document in (parent, below):
+        check(document, FLOW_RUN_DETAIL)
+    shown = command("flow-run", "inspect", runs["main"]).out
+    assert "4: extract[0], extract[1], extract[2] …" in shown
+    assert "Reused" not in shown
+    assert "its recorded result" in command("flow-run", "inspect", runs["child"]).out
 
 
 def test_task_runs(command: Command, deck: Deck, seeds: Seeds) -> None:

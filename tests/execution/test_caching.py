@@ -17,7 +17,7 @@ from flowdeck.deck import Deck, TaskRun
 from flowdeck.execution import flow_starts
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.store.database import Database
-from flowdeck.store.home import Home
+from flowdeck.store.home import Home, locate
 from flowdeck.tasks import task_input_hash
 from tests.execution.dialects import Dialect
 from tests.support.scripts import Scripts
@@ -154,8 +154,7 @@ def test_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
     main = flow(validate_parameters=False)(main.fn)
     assert (main(kept), main(fresh), main(kept)) == (1, 2, 2)
     monkeypatch.setenv("FLOWDECK_CACHING", "refresh")
-    flow_starts.shared_database().close()
-    flow_starts._database_at.cache_clear()
+    flow_starts.close_shared_database(locate())
     assert (main(never), main(kept)) == (2, 3)
 
 

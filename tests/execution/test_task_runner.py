@@ -162,14 +162,14 @@ def test_no_thread_is_left_over(dialect: Dialect) -> None:
 
 def test_store_that_fails_in_a_worker(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
     """The flow does not wait for ever for a call whose end could not be recorded: it hears why."""
+    from flowdeck.execution import fact_rows
     from flowdeck.execution.facts import TaskRunStarted
-    from flowdeck.execution.recorder import StoreRecorder
     from flowdeck.rules.exceptions import StoreError
 
-    def full(self: StoreRecorder, *_: object) -> bool:
+    def full(self: object, *_: object) -> bool:
         raise StoreError("The disk is full.")
 
-    monkeypatch.setitem(StoreRecorder._apply.__globals__["_APPLY"], TaskRunStarted, full)
+    monkeypatch.setitem(fact_rows._APPLY, TaskRunStarted, full)
 
     @dialect.task()
     async def step() -> None: ...

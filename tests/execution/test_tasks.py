@@ -11,7 +11,7 @@ import pytest
 
 from flowdeck import State, flow, tags, task
 from flowdeck.deck import Deck, FlowRun, TaskRun
-from flowdeck.rules.exceptions import DefinitionError, MissingContextError
+from flowdeck.rules.exceptions import DefinitionError
 from tests.execution.dialects import Dialect
 
 Calls = Callable[[], list[TaskRun]]
@@ -259,40 +259,6 @@ def test_undecorated_function_is_at_hand(dialect: Dialect, deck: Deck) -> None:
     assert deck.flow_runs() == []
 
 
-def test_task_outside_of_a_flow_says_what_to_do(dialect: Dialect) -> None:
-    """One sentence, however it is called."""
-
-    @dialect.task()
-    async def load() -> None: ...
-
-    for call in (load, load.submit, lambda: load.map([1])):
-        with pytest.raises(MissingContextError, match=r"'load' was called outside of a flow\. .* load\.fn\(\.\.\.\)"):
-            dialect.run(call)
-
-
-def test_thread_of_the_author_belongs_to_no_flow() -> None:
-    """The sentence names the reason and the way out."""
-    raised: list[BaseException] = []
-
-    @task
-    def load() -> None: ...
-
-    def work() -> None:
-        try:
-            load()
-        except MissingContextError as error:
-            raised.append(error)
-
-    @flow
-    def main() -> None:
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-
-    main()
-    assert "A thread that you start yourself belongs to no flow; load.submit(...) in the flow does." in str(raised[0])
-
-
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -304,8 +270,6 @@ def test_thread_of_the_author_belongs_to_no_flow() -> None:
         (lambda: task(tags="io")(abs), "task 'abs' takes a list of texts as tags, not 'io'."),
         (lambda: task(tags=["io", 3])(abs), "task 'abs' takes a list of texts as tags, not 3."),
         (lambda: tags("a", 3).__enter__(), "tags() takes a list of texts as tags, not 3."),  # type: ignore[arg-type]
-        (lambda: task(rows), "task 'rows' is a generator: its body would only run after the call"),
-        (lambda: flow(rows), "flow 'rows' is a generator"),
         (lambda: flow(abs), "flow 'abs' is not a function that is written in Python"),
         (lambda: flow(name="a/b")(lambda: None), "A flow may not be named 'a/b'"),
     ],

@@ -295,7 +295,7 @@ def test_daemon_of_a_crashed_flow_is_named(live: LiveHome) -> None:
 
 
 def test_results_that_cannot_be_pickled_do_no_harm(live: LiveHome) -> None:
-    """A lock, a generator, a local class: handed to the caller, and the run Completes."""
+    """A lock, a local class: handed to the caller, and the run Completes; of a generator its items are."""
     run = ended(
         live,
         """

@@ -97,6 +97,23 @@ def test_isolation_stays_in_a_sum() -> None:
     assert key(strict, facts(x=1)) == key(INPUTS, facts(x=1))
     with pytest.raises(DefinitionError, match="SERIALIZABLE"):
         INPUTS.configure(isolation_level="STRICT")  # type: ignore[arg-type]
+    assert strict.configure().isolation_level == "SERIALIZABLE"
+
+
+def test_what_prefect_keeps_elsewhere_is_taken_or_refused() -> None:
+    """Managers of locks on this machine are what flowdeck's own locks are; a storage for keys there is none."""
+
+    class FileSystemLockManager: ...
+
+    class RedisLockManager: ...
+
+    assert INPUTS.configure(lock_manager=FileSystemLockManager(), isolation_level="SERIALIZABLE") == INPUTS.configure(
+        isolation_level="SERIALIZABLE"
+    )
+    with pytest.raises(DefinitionError, match="no RedisLockManager: flowdeck's own locks"):
+        INPUTS.configure(lock_manager=RedisLockManager())
+    with pytest.raises(DefinitionError, match="takes no key_storage"):
+        INPUTS.configure(key_storage="folder")  # type: ignore[arg-type]
 
 
 def test_inputs_that_cannot_be_hashed() -> None:

@@ -10,7 +10,16 @@ from flowdeck.rules.clock import rfc3339
 from flowdeck.rules.parameter_json import to_json
 
 if TYPE_CHECKING:
-    from flowdeck.deck import EngineStatus, FlowEntry, FlowRun, LogRecord, RunError, StateRecord, TaskRun
+    from flowdeck.deck import (
+        EngineStatus,
+        FlowEntry,
+        FlowRun,
+        LogRecord,
+        RunError,
+        StateRecord,
+        TaskRun,
+        UnusedResults,
+    )
     from flowdeck.service.service_managers import Enablement
 
 Document = dict[str, Any]
@@ -76,12 +85,19 @@ def flow_run_detail(
         "signal": run.signal,
         "peak_rss_bytes": run.peak_rss_bytes,
         "cpu_seconds": run.cpu_seconds,
+        "reused": run.reused,
+        "unused_results": None if run.unused_results is None else unused_results(run.unused_results),
         "error": error(run.error),
         "states": [state(record) for record in states],
         "task_runs": [task_run(call, now) for call in task_runs],
         "subflow_run_ids": [subflow.id for subflow in subflow_runs],
         "artifact_ids": [],
     }
+
+
+def unused_results(unused: UnusedResults) -> Document:
+    """Write how many recorded results nothing asked for, and some of their calls."""
+    return {"count": unused.count, "calls": list(unused.calls)}
 
 
 def state(record: StateRecord) -> Document:

@@ -16,7 +16,7 @@ from flowdeck.rules.states import NOT_READY, StateType
 from flowdeck.rules.terminal_text import inert, inert_line
 
 if TYPE_CHECKING:
-    from flowdeck.deck import EngineStatus, FlowEntry, FlowRun, RunError, TaskRun
+    from flowdeck.deck import EngineStatus, FlowEntry, FlowRun, RunError, TaskRun, UnusedResults
 
 _S = StateType
 
@@ -90,6 +90,8 @@ def flow_run(
             "Peak memory": "" if run.peak_rss_bytes is None else f"{run.peak_rss_bytes / 1e6:.1f} MB",
             "CPU time": "" if run.cpu_seconds is None else f"{run.cpu_seconds:.2f}s",
             "Tasks": f"{counts.completed} of {counts.total} completed" if counts.total else "",
+            "Reused": "its recorded result, by a later attempt of its parent run" if run.reused else "",
+            "Unused results": "" if run.unused_results is None else _unused(run.unused_results),
             "Log": f"{_count(run.error_count, 'error')}, {_count(run.warning_count, 'warning')}",
         },
         paper,
@@ -318,6 +320,11 @@ def _value(value: Any) -> str:
     if len(text) <= _VALUE_LENGTH:
         return inert_line(text)
     return f"{inert_line(text[:_VALUE_LENGTH])}… ({len(text):,} characters; --json has them all)"
+
+
+def _unused(unused: UnusedResults) -> str:
+    named = ", ".join(inert_line(call) for call in unused.calls)
+    return f"{unused.count}: {named}{' …' if unused.count > len(unused.calls) else ''}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -76,7 +76,9 @@ def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     if isinstance(outcome.error, TimeLimitReached) and outcome.error.limit is not limit:
         return outcome  # a limit around this one was reached: that one decides
     limit.give_up()
-    return Outcome(None, limit.error(), timed_out=True)
+    # Its traceback is that of the interruption: there the author's code was when its time was up.
+    interrupted = None if outcome.error is None else outcome.error.__traceback__
+    return Outcome(None, limit.error().with_traceback(interrupted), timed_out=True)
 
 
 def _arm(alarm: _Alarm) -> None:

@@ -17,6 +17,8 @@ from flowdeck.store.task_runs import CacheNote
 if TYPE_CHECKING:
     from flowdeck.execution.context import FlowRunContext
 
+LOCK_INTERVAL_SECONDS: Final = 0.02
+"""How often a call looks whether another one with its cache key is over."""
 _SHOWN_KEY: Final = 16
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import os
 import sys
 import threading
@@ -12,18 +13,37 @@ from typing import TYPE_CHECKING, Any, Final
 from flowdeck.execution import timeouts
 from flowdeck.execution.large_values import LargeValues
 from flowdeck.execution.replay import Replay
-from flowdeck.execution.task_runner import TaskRunner
+from flowdeck.execution.runners import Runner, runner_of
 from flowdeck.rules.exceptions import MissingContextError
+from flowdeck.rules.task_runners import THREADS, TaskRunnerOption
 
 if TYPE_CHECKING:
     from flowdeck.execution.futures import TaskFuture
     from flowdeck.execution.recorder import Recorder
+    from flowdeck.execution.task_calls import TaskCall
+    from flowdeck.execution.task_transactions import TaskTransaction
+    from flowdeck.execution.transactions import Transaction
+    from flowdeck.execution.workplaces import Workplace
 
 describing = False
 """True while a flow file is imported only to be described: flows and tasks called then do not run."""
 
 module_level_calls: Final[list[tuple[str, str, int]]] = []
 """What was called while describing: (name of the flow or task, file, line)."""
+
+module_call_ends_import = False
+"""True while a worker process imports the script: its import ends at the first flow or task that it calls."""
+
+flow_files: Final[dict[str, str]] = {}
+"""Flow files that were imported under names by which Python would not find them: their paths by name."""
+
+
+class ModuleCallReached(BaseException):
+    """Ends the import of a script: what follows is what the script does when it is run."""
+
+    def __init__(self, call: tuple[str, str, int]) -> None:
+        super().__init__()
+        self.call = call
 
 
 class FlowRunContext:
@@ -42,6 +62,9 @@ class FlowRunContext:
         max_workers: int,
         parameters: dict[str, Any],
         tags: frozenset[str],
+        flow_version: str | None = None,
+        parent_run_id: str | None = None,
+        scheduled_at: int | None = None,
     ) -> None:
         """See the attributes.
 
@@ -56,7 +79,12 @@ class FlowRunContext:
             max_workers: how many submitted calls run at once.
             parameters: bound and coerced.
             tags: of the run.
+            flow_version: as its author says it.
+            parent_run_id: of the run that called this one; None for one that no other called.
+            scheduled_at: when it was to begin, in microseconds; None for when it was called.
+            suspended: calls and subflows that are generators and have items left to give.
             submitted: futures of submitted calls, in order.
+            task_runner_option: what the author asked for to run submitted calls.
             runner: runs submitted calls; made when first needed.
             told: the exception whose traceback the log has last.
             started_at: when this attempt began, in microseconds; None before.
@@ -76,8 +104,14 @@ class FlowRunContext:
         self.max_workers = max_workers
         self.parameters = parameters
         self.tags = tags
+        self.flow_version = flow_version
+        self.parent_run_id = parent_run_id
+        self.scheduled_at = scheduled_at
+        self.suspended: set[int | str] = set()
         self.submitted: list[TaskFuture[Any]] = []
-        self.runner: TaskRunner | None = None
+        self.task_runner_option: TaskRunnerOption = THREADS
+        self.runner: Runner | None = None
+        self._own_workers: Workplace | None = None
         self.replay = Replay(recorder.results, attempt)
         self.large_values = LargeValues()
         self.closing = False
@@ -91,6 +125,7 @@ class FlowRunContext:
         self._groups = 0
         self._indices: dict[str, int] = {}
         self._occurrences: dict[tuple[int | None, str, bytes], int] = {}
+        self._given_back: dict[tuple[int | None, str, bytes], list[int]] = {}
 
     @property
     def run_id(self) -> str:
@@ -129,12 +164,31 @@ class FlowRunContext:
             self._indices[task_name] = index + 1
         return self.recorder.first_task_id + number, index
 
-    def task_runner(self) -> TaskRunner:
+    def task_runner(self) -> Runner:
         """Return what runs submitted calls, made when first needed."""
         with self._lock:
             if self.runner is None:
-                self.runner = TaskRunner(self.max_workers, self.run_name)
+                self.runner = runner_of(self.task_runner_option, self)
             return self.runner
+
+    def own_workers(self) -> Workplace:
+        """Return the place of calls whose every attempt has a process of its own, made when first needed."""
+        with self._lock:
+            if self._own_workers is None:
+                from flowdeck.execution.workers import Workers  # noqa: PLC0415 - loads socket, for the few that need it
+
+                self._own_workers = Workers(self, once_only=True)
+            return self._own_workers
+
+    def close_workers(self) -> None:
+        """Let go of what runs calls; called when all of them are over."""
+        with self._lock:
+            runner, self.runner = self.runner, None
+            own_workers, self._own_workers = self._own_workers, None
+        if runner is not None:
+            runner.close()
+        if own_workers is not None:
+            own_workers.close()
 
     def number_group(self) -> int:
         """Give out the number of the next `.map()` call, from 1."""
@@ -146,34 +200,46 @@ class FlowRunContext:
         """Return the how-manieth call (from 0) this is with the same parent, task and inputs."""
         call = (parent_id, task_key, input_key)
         with self._lock:
+            if self._given_back and (free := self._given_back.get(call)):
+                return free.pop(0)
             count = self._occurrences.get(call, 0)
             self._occurrences[call] = count + 1
         return count
 
-    def close_calls(self) -> None:
-        """Let no call begin any more, nor another attempt of one."""
+    def give_back(self, call: tuple[int | None, str, bytes, int]) -> None:
+        """Let the next call of the same parent, task and inputs be this one, which was undone."""
+        with self._lock:
+            bisect.insort(self._given_back.setdefault(call[:3], []), call[3])
+
+    def close_calls(self, error: BaseException | None = None) -> None:
+        """Let no call begin any more, nor another attempt of one.
+
+        Args:
+            error: that the flow ended with. A cancel also ends the processes in which calls run.
+        """
         self.closing = True
         if self.runner is not None:
             self.runner.end_pauses()
+        if error is None or isinstance(error, Exception):
+            return
+        for place in (self.runner and self.runner.place, self._own_workers):
+            if place is not None:
+                place.end()
 
     def give_up_calls(self) -> None:
         """Leave submitted calls behind that do not end; their rows are closed with the attempt."""
         self.torn = True
-        with self._lock:
-            runner, self.runner = self.runner, None
-        if runner is not None:
-            runner.close()
+        self.close_workers()
 
     def start_attempt(self, attempt: int) -> None:
         """Forget what the last attempt of this run counted, and read what it recorded; numbers of calls go on."""
-        if self.runner is not None:
-            self.runner.close()
-            self.runner = None
+        self.close_workers()
         self.replay.start_attempt(attempt)
         with self._lock:
             self.attempt = attempt
             self._indices.clear()
             self._occurrences.clear()
+            self._given_back.clear()
             self._groups = 0
             self.submitted.clear()
             self.closing = False
@@ -182,7 +248,9 @@ class FlowRunContext:
 class TaskRunContext:
     """A task call as its own thread sees it."""
 
-    __slots__ = ("attempt", "call_key", "log_prints", "name", "started_at", "task_name", "task_run_id")
+    __slots__ = (
+        "attempt", "call", "call_key", "log_prints", "name", "started_at", "task_name", "task_run_id", "transaction",
+    )  # fmt: skip
 
     def __init__(self, task_run_id: int, task_name: str, name: str, log_prints: bool, call_key: bytes = b"") -> None:
         self.task_run_id = task_run_id
@@ -192,10 +260,14 @@ class TaskRunContext:
         self.call_key = call_key
         self.attempt = 1
         self.started_at: int | None = None
+        self.transaction: TaskTransaction | None = None
+        self.call: TaskCall | None = None
+        """None where the call itself is in another process."""
 
 
 flow_run: ContextVar[FlowRunContext | None] = ContextVar("flowdeck_flow_run", default=None)
 task_run: ContextVar[TaskRunContext | None] = ContextVar("flowdeck_task_run", default=None)
+transaction: ContextVar[Transaction | None] = ContextVar("flowdeck_transaction", default=None)
 current_tags: ContextVar[frozenset[str]] = ContextVar("flowdeck_tags", default=frozenset())
 
 
@@ -210,4 +282,7 @@ def report_module_call(name: str) -> None:
     frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage] - the same as inspect.currentframe, 10 ms sooner
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("flowdeck."):
         frame = frame.f_back
-    module_level_calls.append((name, frame.f_code.co_filename, frame.f_lineno))
+    call = (name, frame.f_code.co_filename, frame.f_lineno)
+    if module_call_ends_import:
+        raise ModuleCallReached(call)
+    module_level_calls.append(call)

@@ -11,11 +11,12 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from flowdeck.execution import blocking, limited_calls
+from flowdeck.execution import blocking, limited_calls, workplaces
 from flowdeck.execution.awaitables import awaited
 from flowdeck.execution.outcome import Outcome
 from flowdeck.execution.pauses import LONGEST_SLEEP_SECONDS, Pause
 from flowdeck.execution.timeouts import TimeLimit
+from flowdeck.execution.whole_values import whole, whole_async
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
 from flowdeck.store.database import Busy
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from flowdeck.execution.facts import Fact
     from flowdeck.execution.futures import TaskFuture
     from flowdeck.execution.recorder import Recorder
+    from flowdeck.execution.workplaces import Attempt, Workplace
 
 T = TypeVar("T")
 
@@ -32,6 +34,11 @@ class Driver(Protocol):
 
     clock: Clock
 
+    @property
+    def may_repeat(self) -> bool:
+        """False when another attempt would do again what somebody has seen."""
+        ...
+
     async def record(self, recorder: Recorder, fact: Fact) -> bool:
         """Keep a fact; True when the run is still ours."""
         ...
@@ -40,6 +47,10 @@ class Driver(Protocol):
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], limit: TimeLimit | None
     ) -> Outcome:
         """Call the user's function to its end, or until its time is up."""
+        ...
+
+    async def call_elsewhere(self, place: Workplace, attempt: Attempt, limit: TimeLimit | None) -> Outcome:
+        """The same in another place than this thread."""
         ...
 
     async def finish(self, value: Any) -> Any:
@@ -62,6 +73,8 @@ class Driver(Protocol):
 class SyncDriver:
     """Runs the body in the calling thread."""
 
+    may_repeat = True
+
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         """Args: clock: to sleep by."""
         self.clock = clock
@@ -81,9 +94,13 @@ class SyncDriver:
         if limit is not None:
             return limited_calls.call(function, args, kwargs, limit)
         try:
-            return Outcome(function(*args, **kwargs))
+            return Outcome(whole(function(*args, **kwargs)))
         except BaseException as error:  # noqa: BLE001 - the body decides what each kind means
             return Outcome(None, error)
+
+    async def call_elsewhere(self, place: Workplace, attempt: Attempt, limit: TimeLimit | None) -> Outcome:
+        """See `Driver`."""
+        return place.call(attempt, limit)
 
     async def sleep(self, seconds: float) -> None:
         """See `Driver`."""
@@ -120,6 +137,8 @@ class PausingDriver(SyncDriver):
 class AsyncDriver:
     """Runs the body as a coroutine of the running event loop, which it never blocks on another process's lock."""
 
+    may_repeat = True
+
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         """Args: clock: tells the time; sleeping is asyncio's."""
         self.clock = clock
@@ -144,10 +163,19 @@ class AsyncDriver:
         try:
             if limit is not None:
                 return await limited_calls.call_async(function, args, kwargs, limit)
-            return Outcome(await function(*args, **kwargs))
+            return Outcome(await whole_async(function(*args, **kwargs)))
         except GeneratorExit:  # the coroutine is thrown away where it waits: nothing may be awaited any more
             raise
         except BaseException as error:  # noqa: BLE001 - the body decides what each kind means
+            return Outcome(None, error)
+
+    async def call_elsewhere(self, place: Workplace, attempt: Attempt, limit: TimeLimit | None) -> Outcome:
+        """See `Driver`."""
+        try:
+            return await workplaces.call_async(place, attempt, limit)
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - as above
             return Outcome(None, error)
 
     async def sleep(self, seconds: float) -> None:

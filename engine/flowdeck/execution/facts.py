@@ -6,12 +6,13 @@ it, see `recorder`. Times are microseconds since 1970 UTC. Not frozen: making on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flowdeck.rules.states import State
-from flowdeck.store.run_facts import RunError
+from flowdeck.store.run_facts import RunError, UnusedResults
 from flowdeck.store.task_run_reuse import Origin
 from flowdeck.store.task_runs import NO_VALUE, CacheNote, NewTaskRun, RecordedValue
+from flowdeck.store.transactions import CommittedCall, CommittedKey
 
 
 @dataclass(slots=True)
@@ -56,6 +57,8 @@ class TaskRunEnded:
     error: RunError | None
     value: RecordedValue = NO_VALUE
     cache: CacheNote | None = None
+    transaction_values: bytes | None = None
+    """What its body has set in its transaction, pickled."""
 
 
 @dataclass(slots=True)
@@ -81,6 +84,25 @@ class TaskRunNotReady:
 
 
 @dataclass(slots=True)
+class TransactionCommitted:
+    """Calls of this run that stood in a transaction can no more be rolled back."""
+
+    calls: list[CommittedCall]
+    at: int
+    keys: list[CommittedKey] = field(default_factory=list)
+    """Of the transaction and of those inside of it."""
+
+
+@dataclass(slots=True)
+class TaskRunsRolledBack:
+    """Calls were undone by their transaction; they count as never made."""
+
+    task_run_ids: list[int]
+    state: State
+    at: int
+
+
+@dataclass(slots=True)
 class SubflowTaken:
     """A subflow is complete without having run: an earlier attempt of the run that calls it recorded its value."""
 
@@ -90,12 +112,10 @@ class SubflowTaken:
 
 
 @dataclass(slots=True)
-class UnusedResults:
-    """Recorded results that no call of the attempt asked for: the flow has changed since."""
+class FlowRunNamed:
+    """The flow run has the name that its author made for it."""
 
-    count: int
-    calls: list[str]
-    """Some of them, such as `extract[0]`."""
+    name: str
 
 
 @dataclass(slots=True)
@@ -130,6 +150,9 @@ Fact = (
     | TaskRunEnded
     | TaskRunTaken
     | TaskRunNotReady
+    | TransactionCommitted
+    | TaskRunsRolledBack
     | SubflowTaken
+    | FlowRunNamed
     | FlowRunChanged
 )

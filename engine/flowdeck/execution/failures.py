@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from dataclasses import replace
 from types import TracebackType
 from typing import Final
 
@@ -13,14 +14,28 @@ from flowdeck.rules.states import State, named
 from flowdeck.store.run_facts import RunError
 
 _OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_UNNAMED_MODULES: Final = frozenset({"builtins", "__main__"})
+_UNNAMED_MODULES: Final = frozenset({"builtins", "__main__", "__mp_main__"})
 MAXIMUM_MESSAGE: Final = 4_000
 MAXIMUM_TRACEBACK: Final = 32_000
+
+
+class RaisedElsewhere(Exception):  # noqa: N818 - not an error of its own, but where one came from
+    """The cause of an exception that was raised in another process: what is left of its traceback."""
+
+    def __init__(self, described: RunError) -> None:
+        super().__init__(described)
+        self.described = described
+
+    def __str__(self) -> str:
+        return f"in another process\n{self.described.traceback}"
 
 
 def describe(error: BaseException) -> RunError:
     """Turn an exception into what is recorded. `file` and `line` are the innermost place in the author's own code."""
     own = without_our_frames(error.__traceback__)
+    if isinstance(error.__cause__, RaisedElsewhere):
+        there = error.__cause__.described
+        return there if own is None else replace(there, traceback=_cut_middle(_text(error), MAXIMUM_TRACEBACK))
     summary = traceback.extract_tb(own)
     place = _place(summary)
     if isinstance(error, SyntaxError) and error.filename:

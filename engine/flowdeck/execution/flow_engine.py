@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flowdeck.execution import context, hooks, results, run_views, timeouts
+from flowdeck.execution import context, hooks, naming, results, run_views, timeouts
 from flowdeck.execution.context import FlowRunContext
 from flowdeck.execution.drivers import Driver
 from flowdeck.execution.facts import FlowRunChanged
@@ -20,6 +20,7 @@ from flowdeck.execution.run_logs import capture_prints, engine_line
 from flowdeck.execution.timeouts import TimeLimit
 from flowdeck.rules.exceptions import CancelledRun
 from flowdeck.rules.previews import preview
+from flowdeck.rules.retries import wait_text
 from flowdeck.rules.specs import FlowSpec
 from flowdeck.rules.states import State, named
 from flowdeck.store.task_runs import NO_VALUE, RecordedValue
@@ -62,14 +63,15 @@ async def run_flow(call: FlowCall, driver: Driver) -> State:
     finally:
         context.leave(context.flow_run, flow_token)
         context.leave(context.task_run, task_token)
-        if run.runner is not None:
-            run.runner.close()
+        run.close_workers()
 
 
 async def _live(call: FlowCall, driver: Driver) -> State:
     run = call.run
     started = driver.clock.monotonic_seconds()
     tries = 1
+    if call.spec.run_name is not None:
+        await naming.name_flow_run(run, call.spec, driver)
     beginning = f"Run '{run.run_name}' of flow '{call.spec.name}' started"
     engine_line(run, logging.INFO, f"{beginning}{_given(run)}{_attempt(run)}.")
     entered = RUNNING
@@ -94,13 +96,13 @@ async def _attempt_once(call: FlowCall, driver: Driver, entered: State) -> State
     if run.is_forked_copy():
         return final_state(outcome, ())
     if outcome.error is not None:
-        run.close_calls()
+        run.close_calls(outcome.error)
     try:
         outcome = await _wait_for_calls(run, driver, outcome, limit)
     except GeneratorExit:
         raise
     except BaseException as error:  # noqa: BLE001 - an interrupt while it waits: the same as one in the body
-        run.close_calls()
+        run.close_calls(error)
         outcome = await _wait_for_calls(run, driver, Outcome(None, error), limit)
     return final_state(outcome, run.submitted)
 
@@ -126,6 +128,9 @@ async def _delay_seconds(call: FlowCall, driver: Driver, tries: int, state: Stat
     """Return how long to wait before the next attempt; None when there is to be none."""
     policy = call.spec.retry
     delay_seconds = policy.next_delay_seconds(tries) if state.is_failed() else None
+    if delay_seconds is not None and not driver.may_repeat:
+        engine_line(call.run, logging.WARNING, "It is not tried again: it has given items, which would be given twice.")
+        return None
     if delay_seconds is None or policy.condition is None:
         return delay_seconds
     arguments = (call.flow, run_views.of_flow_run(call.run, state), state)
@@ -147,8 +152,8 @@ async def _start_again(call: FlowCall, driver: Driver, state: State, delay_secon
     """Let the delay pass and enter the next attempt; False when the run may not go on."""
     run, now = call.run, driver.clock.now_microseconds
     error = None if state.exception is None else describe(state.exception)
-    wait = f"in {delay_seconds:g} s" if delay_seconds else "at once"
-    engine_line(run, logging.WARNING, f"Attempt {run.attempt} failed: {state.message}. The next one {wait}.")
+    wait, failed = wait_text(delay_seconds), (state.message or state.name).removesuffix(".")
+    engine_line(run, logging.WARNING, f"Attempt {run.attempt} failed: {failed}. The next one {wait}.")
     waiting = named("AwaitingRetry", f"Attempt {run.attempt + 1} {wait}. {state.message or ''}".rstrip())
     if not await driver.record(run.recorder, FlowRunChanged(waiting, now(), run.attempt, error, close_below=run.torn)):
         return False
@@ -192,7 +197,7 @@ def _ended(call: FlowCall, state: State, driver: Driver) -> FlowRunChanged:
         error = describe(state.exception)
         told = "" if run.told is state.exception else f"\n{error.traceback}"
         engine_line(run, logging.ERROR, f"{state.name}: {error.type}: {error.message}{told}")
-    close_below = run.torn or not state.is_completed()
+    close_below = run.torn or bool(run.suspended) or not state.is_completed()
     value = _keep(call, state.data) if state.is_completed() else NO_VALUE
     unused = run.replay.unused() if state.is_completed() else None
     if unused is not None:

@@ -8,11 +8,10 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from flowdeck.execution import context, results, timeouts
+from flowdeck.execution import context, extra_loggers, results, timeouts
 from flowdeck.execution.context import FlowRunContext
 from flowdeck.execution.facts import Declared, FlowRunChanged, SubflowTaken
 from flowdeck.execution.failures import storable
@@ -22,7 +21,7 @@ from flowdeck.execution.run_logs import engine_line, set_level
 from flowdeck.rules import parameters as parameter_rules
 from flowdeck.rules.call_identity import call_inputs, call_key
 from flowdeck.rules.call_keys import task_key
-from flowdeck.rules.clock import SYSTEM_CLOCK
+from flowdeck.rules.clock import SYSTEM_CLOCK, to_microseconds
 from flowdeck.rules.exceptions import CancelledRun, RefusedError
 from flowdeck.rules.hooks import HOOKS_OF_A_LOST_PROCESS
 from flowdeck.rules.ids import new_run_id
@@ -32,7 +31,7 @@ from flowdeck.rules.states import State, named
 from flowdeck.store import flow_runs, foreign_access, processes
 from flowdeck.store.database import Database
 from flowdeck.store.flow_runs import NewFlowRun
-from flowdeck.store.home import locate
+from flowdeck.store.home import Home, locate
 from flowdeck.store.log_writer import LogWriter
 from flowdeck.store.recorded_results import RecordedSubflow
 from flowdeck.store.result_files import ResultLostError
@@ -104,11 +103,25 @@ def attach(database: Database, spec: FlowSpec, key: int, incarnation: int) -> Fl
         if _row(database, key).incarnation == incarnation:
             raise CancelledRun(f"Run '{run.name}' was cancelled before it began.")
         raise RefusedError(f"Run '{run.name}' belongs to another process by now.")
-    set_level(database.settings.logging_level)
+    _set_up_loggers(database)
+    return _context_of(recorder, database, spec, run)
+
+
+def look_back(database: Database, spec: FlowSpec, run: FlowRun) -> FlowRunContext:
+    """Return a run that is over as its own process saw it, for its hooks."""
+    _set_up_loggers(database)
+    context_of_run = _context_of(StoreRecorder(database, run.key, run.id, run.incarnation), database, spec, run)
+    context_of_run.is_over = True
+    context_of_run.started_at = None if run.started_at is None else to_microseconds(run.started_at)
+    return context_of_run
+
+
+def _context_of(recorder: StoreRecorder, database: Database, spec: FlowSpec, run: FlowRun) -> FlowRunContext:
     return FlowRunContext(
         recorder=recorder, run_name=run.name, flow_name=spec.name, root_run_id=run.root_run_id, attempt=run.attempt,
         log_prints=bool(spec.log_prints), echo=False, max_workers=database.settings.task_runner_max_workers,
-        parameters=dict(run.parameters), tags=frozenset(run.tags),
+        parameters=dict(run.parameters), tags=frozenset(run.tags), flow_version=spec.version,
+        scheduled_at=to_microseconds(run.scheduled_at or run.created_at),
     )  # fmt: skip
 
 
@@ -124,32 +137,50 @@ def _row(database: Database, key: int) -> FlowRun:
     return flow_run_queries.by_keys(database.reader(), [key])[0]
 
 
-@cache
-def _database_at(path: str) -> Database:
-    del path  # a home that was given by name is opened once in a process
-    database = Database()
-    foreign_access.guard(database.home)  # here run flows of users
-    return database
+_databases: Final[dict[str, Database]] = {}
+"""This process's databases, by the path of their home."""
 
 
 def shared_database() -> Database:
     """Return this process's database of the home that the environment names."""
-    return _database_at(str(locate().path))
+    home = locate()
+    database = _databases.get(str(home.path))
+    if database is not None:
+        return database
+    opened = Database()
+    foreign_access.guard(opened.home)  # here run flows of users
+    database = _databases.setdefault(str(home.path), opened)
+    if database is not opened:  # another thread was faster
+        opened.close()
+    return database
+
+
+def close_shared_database(home: Home) -> None:
+    """Close this process's database of a home that is about to go; nothing if there is none."""
+    database = _databases.pop(str(home.path), None)
+    if database is not None:
+        database.close()
+
+
+def _set_up_loggers(database: Database) -> None:
+    set_level(database.settings.logging_level)
+    extra_loggers.attach(extra_loggers.names_in(database.settings.logging_extra_loggers))
 
 
 def _start_root(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], patient: bool) -> FlowRunContext:
     database = shared_database()
-    set_level(database.settings.logging_level)
+    _set_up_loggers(database)
     tags = context.current_tags.get()
     new = _new(spec, code, _as_json(parameters), RUNNING, tags)
     write = database.write if patient else database.try_write
     key = write(lambda connection: flow_runs.insert(connection, new))
     recorder = StoreRecorder(database, key, new.id, new.incarnation)
-    recorder.resource_use = use_from_now()
+    recorder.rows.resource_use = use_from_now()
     return FlowRunContext(
         recorder=recorder, run_name=new.name, flow_name=spec.name,
         root_run_id=new.id, attempt=1, log_prints=bool(spec.log_prints), echo=True,
         max_workers=database.settings.task_runner_max_workers, parameters=dict(parameters), tags=tags,
+        flow_version=spec.version, scheduled_at=new.at,
     )  # fmt: skip
 
 
@@ -166,7 +197,9 @@ def _start_subflow(
     recorder = parent.recorder
     identity = _identify(function, parameters, parent)
     recorded = parent.replay.take_subflow(identity)
-    if recorded is not None and (known := _reuse(spec, function, recorded, parent)) is not None:
+    # In a transaction its tasks must be known, to be undone with it: it is entered again, and they are reused.
+    alone = context.transaction.get() is None
+    if recorded is not None and alone and (known := _reuse(spec, function, recorded, parent)) is not None:
         return known
     tags = parent.tags | context.current_tags.get()
     new = _new(spec, code, _as_json(parameters), RUNNING, tags)
@@ -183,6 +216,7 @@ def _start_subflow(
     return FlowRunContext(
         recorder=child, run_name=name, flow_name=spec.name, root_run_id=parent.root_run_id, attempt=attempt,
         log_prints=log_prints, echo=parent.echo, max_workers=parent.max_workers, parameters=dict(parameters), tags=tags,
+        flow_version=spec.version, parent_run_id=parent.run_id, scheduled_at=new.at,
     )  # fmt: skip
 
 

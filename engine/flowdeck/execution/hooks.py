@@ -9,6 +9,7 @@ from typing import Any
 from flowdeck.execution.context import FlowRunContext
 from flowdeck.execution.drivers import Driver
 from flowdeck.execution.failures import describe
+from flowdeck.execution.loggers import RUN_LOGGER
 from flowdeck.execution.run_logs import engine_line
 from flowdeck.execution.signals import AskedToEnd
 from flowdeck.execution.timeouts import TimeLimitReached
@@ -31,8 +32,8 @@ def end_kind(state: State) -> str:
 async def run_hooks(
     kind: str,
     hooks: Iterable[Callable[..., Any]],
-    arguments: tuple[Any, Any, State],
-    run: FlowRunContext,
+    arguments: tuple[Any, ...],
+    run: FlowRunContext | None,
     driver: Driver,
 ) -> None:
     """Call hooks one after another, in the context of their run.
@@ -40,8 +41,8 @@ async def run_hooks(
     Args:
         kind: such as `failure`.
         hooks: to call.
-        arguments: flow or task, its run, its state.
-        run: whose log is told of a hook that fails.
+        arguments: flow or task, its run, its state; of a transaction that alone.
+        run: whose log is told of a hook that fails; None outside of all runs.
         driver: of the run.
     """
     for hook in hooks:
@@ -72,6 +73,10 @@ def is_from_outside(error: BaseException) -> bool:
     return isinstance(error, outside) or type(error).__name__ == "CancelledError"
 
 
-def _tell(run: FlowRunContext, what: str, error: BaseException) -> None:
+def _tell(run: FlowRunContext | None, what: str, error: BaseException) -> None:
     told = describe(error)
-    engine_line(run, logging.ERROR, f"{what}: {told.type}: {told.message}\n{told.traceback}")
+    text = f"{what}: {told.type}: {told.message}\n{told.traceback}"
+    if run is None:
+        RUN_LOGGER.error(text)
+    else:
+        engine_line(run, logging.ERROR, text)

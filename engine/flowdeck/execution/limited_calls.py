@@ -11,6 +11,7 @@ from typing import Any, Final
 from flowdeck.execution import alarms, blocking
 from flowdeck.execution.outcome import Outcome
 from flowdeck.execution.timeouts import TimeLimit, TimeLimitReached, current, run_under
+from flowdeck.execution.whole_values import whole_async
 
 THREAD_GRACE_SECONDS: Final = 0.05
 """How long code that could be interrupted has to leave, before its thread is said to be busy."""
@@ -100,7 +101,7 @@ async def call_async(
 
     async def body() -> Outcome:
         try:
-            return Outcome(await function(*args, **kwargs))
+            return Outcome(await whole_async(function(*args, **kwargs)))
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - a SystemExit must not reach the event loop

@@ -57,7 +57,17 @@ def _column(value: Any) -> Any:
     if isinstance(value, TaskFuture | State):
         value.result()  # its failure is the caller's to see: without it there is nothing to map over
         value = resolve(value)
-    # A frame's items would be the names of its columns, which nobody means.
-    if isinstance(value, _CONSTANT) or not hasattr(value, "__iter__") or hasattr(value, "columns"):
+    if not is_mapped_over(value):
         return Unmapped(value)
     return value if isinstance(value, Sequence) else list(value)
+
+
+def is_mapped_over(value: Any) -> bool:
+    """Tell whether an argument is mapped over, item by item; the items of a future are not known before it is over."""
+    if isinstance(value, TaskFuture | State):
+        return True
+    # A frame's items would be the names of its columns, which nobody means.
+    is_constant = (
+        isinstance(value, (*_CONSTANT, Unmapped)) or not hasattr(value, "__iter__") or hasattr(value, "columns")
+    )
+    return not is_constant

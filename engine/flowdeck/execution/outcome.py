@@ -1,4 +1,4 @@
-"""How a user's function ended. Its exception travels in here: what leaves a coroutine as one may be changed (PEP 479)."""
+"""How a user's function ended. Its exception travels in here: one that leaves a coroutine may be changed (PEP 479)."""
 
 from __future__ import annotations
 

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from flowdeck.execution.facts import (
-    Fact,
-    FlowRunChanged,
-    SubflowTaken,
-    TaskRunEnded,
-    TaskRunNotReady,
-    TaskRunsMade,
-    TaskRunStarted,
-    TaskRunTaken,
-    TaskRunWaits,
-    UnusedResults,
-)
+from flowdeck.execution.fact_rows import RunRows
+from flowdeck.execution.facts import Fact
 from flowdeck.execution.result_records import ResultRecords, StoreResults
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.rules.resource_use import ResourceUse
-from flowdeck.rules.states import TERMINAL, StateType, named
-from flowdeck.store import cached_results, flow_runs, task_run_reuse, task_runs
+from flowdeck.rules.states import TERMINAL, StateType
+from flowdeck.store import flow_runs, task_runs
 from flowdeck.store.database import Busy, Database, Operation
 from flowdeck.store.flow_runs import NewFlowRun
 from flowdeck.store.log_writer import LogWriter
-from flowdeck.store.run_facts import CALLS_PER_RUN, error_to_json
+from flowdeck.store.run_facts import CALLS_PER_RUN
 from flowdeck.store.sqlite import Connection
 
 COUNTS_INTERVAL_SECONDS: Final = 0.5
@@ -40,9 +28,6 @@ NOTES_MAX: Final = 256
 """So many facts are noted at most before they are written."""
 
 WARNING: Final = 30
-
-PENDING: Final = named("Pending")
-LEFT_OVER: Final = "Its flow run ended before it did."
 
 
 class Recorder(Protocol):
@@ -129,9 +114,8 @@ class StoreRecorder:
         self.incarnation = incarnation
         self.results: ResultRecords = StoreResults(database, key)
         self._database = database
+        self.rows = RunRows(key, run_id, incarnation)
         self._log = LogWriter(database.home.log_file(run_id), max_bytes=database.settings.log_max_bytes)
-        self.resource_use: Callable[[], ResourceUse] | None = None
-        """What the run has used, to be recorded with its end; None where a run host does that."""
         self._counts_at = -COUNTS_INTERVAL_SECONDS
         self._counts_due = False
         self._timer: threading.Timer | None = None
@@ -230,10 +214,10 @@ class StoreRecorder:
         self._database.interrupt(error)
 
     def _apply(self, fact: Fact, write: Callable[[Operation[bool]], bool]) -> bool:
-        apply = _APPLY[type(fact)]
+        apply = self.rows.apply
         if not self._counts_due and not self._noted:
-            return write(lambda connection: apply(self, connection, fact))
-        return self._write_with_backlog(write, lambda connection: apply(self, connection, fact))
+            return write(lambda connection: apply(connection, fact))
+        return self._write_with_backlog(write, lambda connection: apply(connection, fact))
 
     def _write_with_backlog(self, write: Callable[[Operation[bool]], bool], operation: Operation[bool]) -> bool:
         """Write what was noted, the counts that are due and then `operation`, in one transaction."""
@@ -243,7 +227,7 @@ class StoreRecorder:
 
         def apply_all(connection: Connection) -> bool:
             for fact in noted:
-                _APPLY[type(fact)](self, connection, fact)
+                self.rows.apply(connection, fact)
             if warnings or errors:
                 flow_runs.add_log_counts(connection, self.key, warnings, errors)
             return operation(connection)
@@ -291,105 +275,3 @@ class StoreRecorder:
     def _owe(self, warnings: int, errors: int) -> None:
         self._owed.append((warnings, errors))
         self._counts_due = True
-
-    # -- facts as changes of rows --------------------------------------------------------------------------------
-
-    def apply_made(self, connection: Connection, fact: TaskRunsMade) -> bool:
-        """Write the fact's row."""
-        return all(task_runs.insert(connection, call, fact.state, fact.at, None, None) for call in fact.calls)
-
-    def apply_started(self, connection: Connection, fact: TaskRunStarted) -> bool:
-        """Write the fact's row."""
-        call = fact.call
-        if not fact.made:
-            return task_runs.insert(connection, call, fact.state, fact.at, fact.at, fact.worker)
-        return task_runs.set_running(connection, call, fact.state, fact.at, fact.attempt, fact.worker)
-
-    def apply_waits(self, connection: Connection, fact: TaskRunWaits) -> bool:
-        """Write the fact's row."""
-        return task_runs.set_waiting(
-            connection, fact.task_run_id, self.incarnation, fact.state, fact.at, error_to_json(fact.error)
-        )
-
-    def apply_ended(self, connection: Connection, fact: TaskRunEnded) -> bool:
-        """Write the fact's row."""
-        error = error_to_json(fact.error)
-        ended = task_runs.set_final(
-            connection, fact.task_run_id, self.incarnation, fact.state, fact.at, error, fact.value, fact.cache
-        )
-        note, result = fact.cache, fact.value.result
-        if ended and note is not None and note.to_store and result is not None and fact.state.is_completed():
-            cached_results.put(
-                connection, note.key, result, task_run_id=fact.task_run_id, flow_run_id=self.run_id, at=fact.at,
-                expires_at=note.expires_at,
-            )  # fmt: skip
-        return ended
-
-    def apply_taken(self, connection: Connection, fact: TaskRunTaken) -> bool:
-        """Write the fact's row."""
-        return task_run_reuse.take_over(
-            connection, fact.call, fact.state, fact.at, fact.value, fact.origin, made=fact.made
-        )
-
-    def apply_not_ready(self, connection: Connection, fact: TaskRunNotReady) -> bool:
-        """Write the fact's row."""
-        call = fact.call
-        made = fact.made or task_runs.insert(connection, call, PENDING, fact.at, None, None)
-        return made and task_runs.set_not_ready(connection, call.id, self.incarnation, fact.state, fact.at)
-
-    def apply_subflow_taken(self, connection: Connection, fact: SubflowTaken) -> bool:
-        """Write the fact's row."""
-        columns = {
-            "reused": 1, "parent_attempt": fact.parent_attempt, "parent_task_run_id": fact.parent_task_run_id
-        }  # fmt: skip
-        flow_runs.set_columns(connection, fact.key, columns)
-        return True
-
-    def apply_flow_run(self, connection: Connection, fact: FlowRunChanged) -> bool:
-        """Write the fact's row."""
-        columns: dict[str, Any] = {"attempt": fact.attempt, "error": error_to_json(fact.error)}
-        if fact.state.is_running():
-            columns["started_at"] = fact.at
-        elif fact.state.is_final():
-            # Its hooks run in this process: nobody else need do it.
-            columns |= {**_result_columns(fact), "hooks": None}
-        if fact.declared is not None:
-            columns |= {"crash_retries": fact.declared.crash_retries, "hooks": fact.declared.hooks}
-        if fact.state.is_final() and self.resource_use is not None:
-            columns |= self.resource_use().columns()
-        changed = flow_runs.set_state(
-            connection, self.key, fact.state, fact.at, incarnation=self.incarnation, columns=columns
-        )
-        if changed and fact.close_below:
-            self._close_below(connection, fact.at)
-        return changed
-
-    def _close_below(self, connection: Connection, at: int) -> None:
-        """Whatever this run still has open is over with it."""
-        leftover = named("Cancelled", LEFT_OVER)
-        for key in flow_runs.descendants(connection, self.key, live_only=True):
-            flow_runs.set_state(connection, key, leftover, at)
-            task_runs.close_open(connection, key, leftover, at)
-        task_runs.close_open(connection, self.key, leftover, at)
-
-
-def _result_columns(fact: FlowRunChanged) -> dict[str, Any]:
-    names = ("result_preview", "result", "result_hash")
-    columns: dict[str, Any] = dict(zip(names, task_runs.value_columns(fact.value), strict=False))
-    return {**columns, "unused_results": None if fact.unused is None else _unused_to_json(fact.unused)}
-
-
-def _unused_to_json(unused: UnusedResults) -> str:
-    return json.dumps({"count": unused.count, "calls": unused.calls})
-
-
-_APPLY: Final[dict[type, Callable[[StoreRecorder, Connection, Any], bool]]] = {
-    TaskRunsMade: StoreRecorder.apply_made,
-    TaskRunStarted: StoreRecorder.apply_started,
-    TaskRunWaits: StoreRecorder.apply_waits,
-    TaskRunEnded: StoreRecorder.apply_ended,
-    TaskRunTaken: StoreRecorder.apply_taken,
-    SubflowTaken: StoreRecorder.apply_subflow_taken,
-    TaskRunNotReady: StoreRecorder.apply_not_ready,
-    FlowRunChanged: StoreRecorder.apply_flow_run,
-}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from flowdeck.execution.facts import UnusedResults
 from flowdeck.execution.result_records import ResultRecords
 from flowdeck.store.recorded_results import RecordedCall, RecordedSubflow
+from flowdeck.store.run_facts import UnusedResults
 
 NAMED_AT_MOST: Final = 3
 """So many of the recorded calls that nothing asked for are named; the others are only counted."""
@@ -62,4 +62,4 @@ class Replay:
             left = sorted(call.task_run_id for call in self._calls.values() if call.is_top_level)
         if not left:
             return None
-        return UnusedResults(len(left), self._records.names(left[:NAMED_AT_MOST]))
+        return UnusedResults(len(left), tuple(self._records.names(left[:NAMED_AT_MOST])))

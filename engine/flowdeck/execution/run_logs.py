@@ -8,7 +8,8 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Generator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from flowdeck.execution import context
@@ -20,7 +21,12 @@ from flowdeck.rules.terminal_text import inert
 
 _OWNER: Final = "flowdeck_run"
 """Attribute of a log record: the run, and the task if there is one, whose logger it went through."""
+_ONLY_OWNER: Final = "flowdeck_only_run"
+"""The same, where it stands above the run that the calling code belongs to."""
 _LETTERS: Final = {10: "D", 20: "I", 30: "W", 40: "E", 50: "C"}
+
+_disabled: Final[list[None]] = []
+"""One for each `disable_run_logger` that is at work."""
 
 _print: Final[Callable[..., None]] = builtins.print
 """Python's own, to make the text of a captured call."""
@@ -33,14 +39,20 @@ _partial = threading.local()
 class RunLogger(logging.LoggerAdapter[logging.Logger]):
     """A logger that knows its run: also in a thread that an author starts, which no context reaches."""
 
-    def __init__(self, run: FlowRunContext, task: TaskRunContext | None) -> None:
+    def __init__(self, run: FlowRunContext | None, task: TaskRunContext | None, *, only: bool = False) -> None:
+        """Make a logger.
+
+        Args:
+            run: None for a logger that is told in vain.
+            task: of the run; None for the flow itself.
+            only: what it is told is of this run even where the calling code belongs to another.
+        """
         super().__init__(RUN_LOGGER)
-        self._run = run
-        self._task = task
+        self._extra = {_ONLY_OWNER if only else _OWNER: (run, task)}
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         """Send the run along with the record."""
-        kwargs["extra"] = {**(kwargs.get("extra") or {}), _OWNER: (self._run, self._task)}
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **self._extra}
         return msg, kwargs
 
 
@@ -51,11 +63,22 @@ def get_run_logger() -> RunLogger:
         MissingContextError: called outside of a run.
     """
     run = context.flow_run.get()
-    if run is None:
+    if run is None and not _disabled:
         raise MissingContextError(
-            "get_run_logger() was called outside of a flow or task run. Call it inside a @flow or @task function."
+            "get_run_logger() was called outside of a flow or task run. Call it inside a @flow or @task function; in a "
+            "test of .fn(...), inside `with flowdeck.logging.disable_run_logger():`."
         )
     return RunLogger(run, context.task_run.get())
+
+
+@contextmanager
+def disable_run_logger() -> Generator[None]:
+    """Let run loggers drop what they are told, in the whole process: so `.fn(…)` can be tested outside of runs."""
+    _disabled.append(None)
+    try:
+        yield
+    finally:
+        _disabled.pop()
 
 
 class RunLogHandler(logging.Handler):
@@ -63,16 +86,26 @@ class RunLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Never raises into the author's code."""
-        run, task = context.flow_run.get(), context.task_run.get()
-        if run is None:
-            run, task = getattr(record, _OWNER, (None, None))
-        if run is None:
-            return
-        try:
-            text = self.format(record)
-        except Exception:  # noqa: BLE001 - wrong arguments to a log call: what can be said is said
-            text = f"{previews.preview(record.msg)} % {previews.preview(record.args)} (could not be formatted)"
-        write(run, task, int(record.created * 1_000_000), record.levelno, "logger", text)
+        run, task = owner_of(record)
+        if run is not None and not _disabled:
+            write(run, task, int(record.created * 1_000_000), record.levelno, "logger", text_of(record, self))
+
+
+def owner_of(record: logging.LogRecord) -> tuple[FlowRunContext | None, TaskRunContext | None]:
+    """Return the run and the task whose line a record is; None and None for nobody's."""
+    only = getattr(record, _ONLY_OWNER, None)
+    if only is not None:
+        return only
+    run = context.flow_run.get()
+    return getattr(record, _OWNER, (None, None)) if run is None else (run, context.task_run.get())
+
+
+def text_of(record: logging.LogRecord, handler: logging.Handler) -> str:
+    """Return what a record says."""
+    try:
+        return handler.format(record)
+    except Exception:  # noqa: BLE001 - wrong arguments to a log call: what can be said is said
+        return f"{previews.preview(record.msg)} % {previews.preview(record.args)} (could not be formatted)"
 
 
 def set_level(level: str) -> None:
@@ -80,12 +113,21 @@ def set_level(level: str) -> None:
     RUN_LOGGER.setLevel(level)
 
 
-def write(run: FlowRunContext, task: TaskRunContext | None, at: int, level_number: int, source: str, text: str) -> None:
-    """Put a record into a run's log, as of the flow itself or of one of its tasks."""
+def write(
+    run: FlowRunContext,
+    task: TaskRunContext | None,
+    at: int,
+    level_number: int,
+    source: str,
+    text: str,
+    *,
+    silently: bool = False,
+) -> None:
+    """Put a record into a run's log, as of the flow itself or of one of its tasks; `silently` not on stderr too."""
     number = None if task is None else task.task_run_id - run.recorder.first_task_id
     name = None if task is None else task.name
     run.recorder.log(at, level_number, source, number, name, text)
-    if run.echo:
+    if run.echo and not silently:
         _echo(at, level_number, name or run.flow_name, text)
 
 

@@ -7,14 +7,25 @@ import logging
 import threading
 from typing import Any, Final, NamedTuple
 
-from flowdeck.execution import caching, context, hooks, results, run_views, task_outcome, timeouts
+from flowdeck.execution import (
+    caching,
+    context,
+    hooks,
+    results,
+    run_views,
+    task_outcome,
+    task_transactions,
+    timeouts,
+)
 from flowdeck.execution.context import TaskRunContext
 from flowdeck.execution.drivers import Driver
 from flowdeck.execution.facts import TaskRunEnded, TaskRunStarted, TaskRunWaits
 from flowdeck.execution.failures import describe, sentence
 from flowdeck.execution.outcome import Outcome
 from flowdeck.execution.task_calls import TaskCall, not_started, say
+from flowdeck.execution.workplaces import Attempt
 from flowdeck.rules.exceptions import FailedRun
+from flowdeck.rules.retries import wait_text
 from flowdeck.rules.states import State, named
 from flowdeck.store.task_runs import NO_VALUE, RecordedValue
 
@@ -33,6 +44,7 @@ async def run_attempts(call: TaskCall, driver: Driver, call_key: bytes) -> State
     run, row, spec = call.run, call.row, call.spec
     log_prints = run.log_prints if spec.log_prints is None else spec.log_prints
     task = TaskRunContext(row.id, spec.name, call.name, log_prints, call_key)
+    task.call = call
     state = RUNNING
     while True:
         if not await _start(call, driver, state, task):
@@ -41,6 +53,8 @@ async def run_attempts(call: TaskCall, driver: Driver, call_key: bytes) -> State
         ended = task_outcome.final_state(outcome)
         if run.is_forked_copy() or timeouts.given_up() is not None:
             return ended  # of no consequence: the original records the call, or its flow run has given it up
+        if task.transaction is not None and not ended.is_completed():
+            await task.transaction.fail(driver, ended.message or f"It is {ended.name}.")
         delay_seconds = None if run.closing else await _delay_seconds(call, driver, task, ended)
         if delay_seconds is None:
             return await _end(call, driver, task, ended)
@@ -63,14 +77,21 @@ async def _start(call: TaskCall, driver: Driver, state: State, task: TaskRunCont
 
 async def _run_body(call: TaskCall, driver: Driver, task: TaskRunContext, state: State) -> Outcome:
     spec = call.spec
-    token = context.task_run.set(task)
+    token, transaction = context.task_run.set(task), task_transactions.begin(call, task)
+    around = None if transaction is None else context.transaction.set(transaction)
     try:
         if spec.hooks:
             await _run_hooks("running", call, driver, task, state)
         limit = timeouts.limit_of(spec.timeout_seconds, lambda: f"Task run '{call.name}'", call.run.recorder.interrupt)
-        return await driver.call(call.function, call.args, call.kwargs, limit)
+        place = call.run.own_workers() if spec.own_process else call.place
+        if place is None:
+            return await driver.call(call.function, call.args, call.kwargs, limit)
+        attempt = Attempt(call, task, context.current_tags.get())
+        return await driver.call_elsewhere(place, attempt, limit)
     finally:
         context.leave(context.task_run, token)
+        if around is not None:
+            context.leave(context.transaction, around)
 
 
 async def _run_hooks(kind: str, call: TaskCall, driver: Driver, task: TaskRunContext, state: State) -> None:
@@ -84,6 +105,9 @@ async def _delay_seconds(call: TaskCall, driver: Driver, task: TaskRunContext, s
     """Return how long to wait before the next attempt; None when there is to be none."""
     policy = call.spec.retry
     delay_seconds = policy.next_delay_seconds(task.attempt) if state.is_failed() else None
+    if delay_seconds is not None and not driver.may_repeat:
+        say(call, logging.WARNING, "It is not tried again: it has given items, which would be given twice.")
+        return None
     if delay_seconds is None or policy.condition is None:
         return delay_seconds
     token = context.task_run.set(task)
@@ -101,8 +125,8 @@ async def _await_retry(
     error = state.exception or FailedRun(state.message or state.name)
     described = describe(error)
     attempts = call.spec.retry.retries + 1
-    wait = f"in {delay_seconds:g} s" if delay_seconds else "at once"
-    text = f"Attempt {task.attempt} of {attempts} failed: {described.type}: {described.message}. The next one {wait}."
+    wait, failed = wait_text(delay_seconds), f"{described.type}: {described.message.removesuffix('.')}"
+    text = f"Attempt {task.attempt} of {attempts} failed: {failed}. The next one {wait}."
     say(call, logging.WARNING, text)
     if not delay_seconds:
         return
@@ -118,8 +142,12 @@ async def _end(call: TaskCall, driver: Driver, task: TaskRunContext, state: Stat
         say(call, logging.ERROR, f"{state.name}: {error.type}: {error.message}\n{error.traceback}")
         call.run.told = state.exception
     value = _keep(call, state.data) if state.is_completed() else NO_VALUE
+    transaction = task.transaction if state.is_completed() else None
+    values = None if transaction is None else transaction.put_off(call)
     at = driver.clock.now_microseconds()
-    await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, error, value, call.cache))
+    await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, error, value, call.cache, values))
+    if transaction is not None:
+        await transaction.complete(call, state.data, driver)
     if call.spec.hooks:
         token = context.task_run.set(task)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdeck.execution import context
 from flowdeck.execution.arguments import Inputs
@@ -19,6 +19,9 @@ from flowdeck.rules.specs import TaskSpec
 from flowdeck.rules.states import State, named
 from flowdeck.store.run_facts import CALLS_PER_RUN
 from flowdeck.store.task_runs import CacheNote, NewTaskRun
+
+if TYPE_CHECKING:
+    from flowdeck.execution.workplaces import Workplace
 
 
 @dataclass(slots=True)
@@ -40,6 +43,8 @@ class TaskCall:
     name: str
     made: bool
     """Its row is there: it was submitted, or has begun."""
+    place: Workplace | None = None
+    """Where its function is called; None for the thread that runs the call."""
     cache: CacheNote | None = None
     """Where its result is to be found later; None for a task that is not cached."""
 

@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from flowdeck.execution import caching, context, results, timeouts
+from flowdeck.execution import caching, context, naming, results, task_transactions, timeouts
 from flowdeck.execution.arguments import resolve
 from flowdeck.execution.caching import CachedTaskRun
 from flowdeck.execution.drivers import Driver
@@ -25,8 +25,6 @@ from flowdeck.store.task_run_reuse import Origin
 from flowdeck.store.task_runs import RecordedValue
 
 NOT_STARTED: Final = "Its flow run ended before this call began."
-LOCK_INTERVAL_SECONDS: Final = 0.02
-"""How often a call looks whether another one with its cache key is over."""
 
 
 async def run_task(call: TaskCall, driver: Driver) -> State:
@@ -46,14 +44,18 @@ async def _live(call: TaskCall, driver: Driver) -> State:
         await driver.wait(call.needs)
     if run.closing or timeouts.given_up() is not None:
         return await not_started(call, driver, NOT_STARTED)
+    if task_transactions.is_failing():
+        return await not_started(call, driver, "The transaction around it failed before this call began.")
     if call.inputs.to_resolve or call.needs:
         missing = _missing_input(call)
         if missing is not None:
             return await _not_ready(call, driver, *missing)
     if call.inputs.to_resolve:
         call.args, call.kwargs = resolve(tuple(call.args)), resolve(dict(call.kwargs))
+    if call.spec.run_name is not None and row.name is None:
+        naming.name_task_run(call)
     row.call_key = _identify(call)
-    known = _reuse(call, driver, run.replay.take(row.call_key))
+    known = await _reuse(call, driver, run.replay.take(row.call_key))
     if known is None and call.spec.cache.is_on():
         return await _cached(call, driver, row.call_key)
     return known or await run_attempts(call, driver, row.call_key)
@@ -67,9 +69,13 @@ async def _cached(call: TaskCall, driver: Driver, call_key: bytes) -> State:
     if not call.cache.key:
         return await run_attempts(call, driver, call_key)
     lock = run.recorder.results.lock(call.cache.key) if spec.cache.policy.isolation_level == SERIALIZABLE else None
+    transaction = context.transaction.get()
+    if lock is not None and transaction is not None:
+        await transaction.hold(call.cache.key, lock, driver)
+        lock = None
     try:
         while lock is not None and not run.closing and not lock.try_acquire():
-            await driver.sleep(LOCK_INTERVAL_SECONDS)
+            await driver.pause(caching.LOCK_INTERVAL_SECONDS, lambda: run.closing)
         found = caching.find(spec, call.function, run, call.cache, driver.clock.now_microseconds())
         if isinstance(found, caching.Hit):
             return await _take_cached(call, driver, found)
@@ -101,7 +107,7 @@ def _identify(call: TaskCall) -> bytes:
     return call_key(b"" if parent is None else parent.call_key, row.task_key, row.input_key, row.occurrence)
 
 
-def _reuse(call: TaskCall, driver: Driver, recorded: RecordedCall | None) -> State | None:
+async def _reuse(call: TaskCall, driver: Driver, recorded: RecordedCall | None) -> State | None:
     """Complete a call with what an earlier attempt recorded, if it did and that is still to be had."""
     run, row, records = call.run, call.row, call.run.recorder.results
     if recorded is None or (found := records.of_call(recorded.task_run_id)) is None:
@@ -118,6 +124,7 @@ def _reuse(call: TaskCall, driver: Driver, recorded: RecordedCall | None) -> Sta
     at = driver.clock.now_microseconds()
     origin = Origin(recorded.task_run_id, None)
     run.recorder.note(TaskRunTaken(row, state, at, RecordedValue(found.preview), origin, call.made))
+    await task_transactions.reuse(call, value, recorded.task_run_id, found, driver)
     return state
 
 

@@ -10,11 +10,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdeck.execution import blocking, timeouts
 from flowdeck.execution.futures import TaskFuture
 from flowdeck.execution.pauses import Job, PauseClock
+
+if TYPE_CHECKING:
+    from flowdeck.execution.workplaces import Workplace
 
 Body = Callable[[], Coroutine[Any, Any, None]]
 
@@ -22,13 +25,18 @@ Body = Callable[[], Coroutine[Any, Any, None]]
 class TaskRunner:
     """Workers of one flow run."""
 
-    def __init__(self, max_workers: int, name: str) -> None:
+    runs_at_once = False
+    """A call is not over when it has been submitted."""
+
+    def __init__(self, max_workers: int, name: str, place: Workplace | None = None) -> None:
         """Make a runner without a thread yet.
 
         Args:
             max_workers: how many calls may run at once, of each kind.
             name: of the flow run; threads are named after it.
+            place: where the functions of calls are called; None for these threads.
         """
+        self.place = place
         self._max_workers = max_workers
         self._name = name
         self._threads = ThreadPool(max_workers, name)
@@ -44,7 +52,10 @@ class TaskRunner:
             if pause_seconds is not None:
                 self._pauses.after(pause_seconds, lambda: self._threads.put(go_on))
 
-        when_done(needs, lambda: self._threads.put(go_on))
+        if needs:
+            when_done(needs, lambda: self._threads.put(go_on))
+        else:
+            self._threads.put(go_on)
 
     def submit_async(self, body: Body, needs: Sequence[TaskFuture[Any]], context: Context) -> None:
         """Run the coroutine of `body` on the event loop once all of `needs` are over."""
@@ -62,6 +73,8 @@ class TaskRunner:
             loops, self._loops = self._loops, []
         for loop in loops:
             loop.close()
+        if self.place is not None:
+            self.place.close()
 
     def _loop_below(self, depth: int) -> LoopThread:
         """Return the loop for calls that are made by an asynchronous call of this depth, or on its behalf.

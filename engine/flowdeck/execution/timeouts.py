@@ -9,11 +9,12 @@ coroutines of ours that it has started.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import Context, ContextVar
 from typing import Any, Final
 
+from flowdeck.execution.whole_values import whole
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
 from flowdeck.rules.exceptions import CancelledRun
 
@@ -66,7 +67,7 @@ class TimeLimit:
         return max(0.0, self.deadline - self._clock.monotonic_seconds())
 
     @contextmanager
-    def when_over(self, callback: Callable[[], None]) -> Iterator[None]:
+    def when_over(self, callback: Callable[[], None]) -> Generator[None]:
         """Have `callback` called, from whichever thread, should the attempt be given up inside of the block.
 
         For what can be ended from outside: a process, a coroutine of another event loop. It must not raise.
@@ -151,13 +152,17 @@ def cancel_when_over(context: Context, task: Any) -> None:
 
     block = ExitStack()
     block.enter_context(limit.when_over(cancel))
-    task.add_done_callback(lambda _: block.close())
+
+    def close(_: Any) -> None:
+        block.close()
+
+    task.add_done_callback(close)
 
 
 def run_under(limit: TimeLimit, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Call a function whose code finds its limit in `current`."""
     token = current.set(limit)
     try:
-        return function(*args, **kwargs)
+        return whole(function(*args, **kwargs))
     finally:
         current.reset(token)

@@ -7,7 +7,6 @@ looks of a script (`sys.path[0]`, `sys.argv`), imports the file and runs the flo
 from __future__ import annotations
 
 import faulthandler
-import io
 import os
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from flowdeck.execution.flow_starts import shared_database
 from flowdeck.flows import Flow
 from flowdeck.host.loading import LoadError, find_flow
 from flowdeck.host.spawning import GO
+from flowdeck.host.standard_streams import empty_stdin, show_lines_at_once
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, FlowdeckError, NotFoundError, RefusedError
 from flowdeck.rules.states import named
@@ -38,7 +38,7 @@ def main() -> int:
 
 def execute(key: int, incarnation: int) -> int:
     """Be the process of a flow run from here on; return the exit code."""
-    _show_lines_at_once()
+    show_lines_at_once()
     faulthandler.enable()  # of a crash in C code the log shows the author's line
     database = shared_database()
     found = flow_run_queries.by_keys(database.reader(), [key])
@@ -51,20 +51,6 @@ def execute(key: int, incarnation: int) -> int:
         return 0 if flow.run_claimed(database, key, incarnation).is_completed() else 1
     except (CancelledRun, RefusedError):
         return 1  # cancelled before it began, or another process has it: the row says so already
-
-
-def empty_stdin() -> None:
-    """Once the host has said its word, make stdin what it is for every background process."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-
-
-def _show_lines_at_once() -> None:
-    """Let lines reach the log as they are written: to a pipe Python would hand over only whole blocks."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def _flow_of(database: Database, run: FlowRun, incarnation: int) -> Flow[..., Any] | None:

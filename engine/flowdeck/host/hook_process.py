@@ -11,8 +11,8 @@ from pathlib import Path
 from flowdeck.execution import context, flow_starts, hooks, run_views
 from flowdeck.execution.drivers import SyncDriver, finish
 from flowdeck.execution.run_logs import capture_prints
-from flowdeck.host.flow_process import empty_stdin, show_lines_at_once
 from flowdeck.host.loading import find_flow
+from flowdeck.host.standard_streams import empty_stdin, show_lines_at_once
 from flowdeck.rules.exceptions import FlowdeckError, NotFoundError
 from flowdeck.rules.states import State
 from flowdeck.store import flow_run_queries

@@ -16,9 +16,10 @@ from typing import Any
 
 from flowdeck.execution import context
 from flowdeck.execution.failures import describe
-from flowdeck.flows import Flow
+from flowdeck.flows import Flow, flow_of_task
 from flowdeck.rules.exceptions import CancelledRun, FlowdeckError, NotFoundError
 from flowdeck.store.run_facts import RunError
+from flowdeck.tasks import Task
 
 
 class LoadError(FlowdeckError):
@@ -72,6 +73,7 @@ def load_file(path: Path, module_name: str | None = None) -> ModuleType:
     module = _new_module(name, path)
     replaced = sys.modules.get(name)
     sys.modules[name] = module  # before its code runs: dataclasses and pickle look their module up there
+    context.flow_files[name] = str(path)
     was_describing, context.describing = context.describing, True
     calls_before = len(context.module_level_calls)
     try:
@@ -133,7 +135,7 @@ def find_flow(path: Path, function: str) -> Flow[..., Any]:
 
 
 def choose_flow(module: ModuleType, function: str) -> Flow[..., Any]:
-    """Return the flow of a loaded file that has this name, function name, or flow name.
+    """Return the flow of a loaded file that has this name, function name, or flow name; or else the task, as a flow.
 
     Raises:
         NotFoundError: it has none; the sentence lists those that there are.
@@ -145,6 +147,10 @@ def choose_flow(module: ModuleType, function: str) -> Flow[..., Any]:
         # A run that a script recorded names the function, also where a variable of another name holds the flow.
         if function in (flow.fn.__name__, flow.name):
             return flow
+    for value in vars(module).values():
+        # A task that was called outside of flows has a flow run of its own.
+        if isinstance(value, Task) and value.fn.__name__ == function and _is_defined_in(value, module):
+            return flow_of_task(value)
     there_are = f"it has {', '.join(flows)}" if flows else "it has none"
     raise NotFoundError(f"There is no flow '{function}' in {module.__file__}: {there_are}.")
 
@@ -170,7 +176,7 @@ def _is_from(module: ModuleType | None, path: Path) -> bool:
     return module is None or (isinstance(file, str) and os.path.realpath(file) == os.path.realpath(path))
 
 
-def _is_defined_in(flow: Flow[..., Any], module: ModuleType) -> bool:
+def _is_defined_in(flow: Flow[..., Any] | Task[..., Any], module: ModuleType) -> bool:
     if getattr(flow.fn, "__module__", None) == module.__name__:
         return True
     code: CodeType | None = getattr(flow.fn, "__code__", None)

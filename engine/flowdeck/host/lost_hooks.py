@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from flowdeck.host.output import OutputStream
-from flowdeck.host.process_tree import RUN_ID_VARIABLE
 from flowdeck.host.run_end import count_levels_again, describe_exit
 from flowdeck.host.spawning import Spawned, spawn_in
 from flowdeck.rules.clock import SYSTEM_CLOCK
@@ -21,6 +20,7 @@ from flowdeck.store import lost_hooks
 from flowdeck.store.database import Database
 from flowdeck.store.log_writer import LogWriter
 from flowdeck.store.lost_hooks import LostHooks
+from flowdeck.store.processes import RUN_ID_VARIABLE
 
 PATIENCE_SECONDS: Final = 60.0
 """How long the hooks of one run may take."""

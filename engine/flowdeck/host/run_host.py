@@ -19,7 +19,7 @@ import sys
 import time
 from typing import Final
 
-from flowdeck.host import process_tree
+from flowdeck.host import lost_hooks, process_tree
 from flowdeck.host.host_signals import Signals
 from flowdeck.host.oom_kills import OomKills, OomVerdict, count_oom_kills, judge
 from flowdeck.host.output import OutputStream
@@ -314,9 +314,15 @@ class RunHost:
         if self._exit is not None and self._database.settings.logging_level == "DEBUG":
             ended = f"exit code {self._exit}" if self._exit >= 0 else signal_name(-self._exit)
             self._say(f"Its process ended: {ended}; {self._use}.", _DEBUG)
-        if state is not None and state.is_crashed() and (left := self._members()):
+        if state is not None and not state.is_cancelled() and (left := self._members()):
             self._say(f"Processes that the run started go on: {process_tree.names(left)}.")
         self._report_counts()
+        self.run_lost_hooks()
+
+    def run_lost_hooks(self) -> None:
+        """Run the hooks that the flow process did not live to run."""
+        with contextlib.suppress(StoreError):  # the run has its end, which is what counts
+            lost_hooks.run_hooks(self._database, self._assignment.key, self._assignment.environment)
 
     def _report_counts(self) -> None:
         """Bring to the row what this process has logged as a warning."""
@@ -371,6 +377,7 @@ def host_run(key: int, incarnation: int, signals: Signals, spare: Spare | None =
         host.start(spare)
     except RefusedError as error:
         host.record_end(str(error))
+        host.run_lost_hooks()
         return 1
     host.serve()
     return 0

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from flowdeck.host import flow_process
+from flowdeck.host import flow_process, standard_streams
 from flowdeck.host.spare_order import READY, TAKEN, Order
 from flowdeck.host.spawning import enter_folder
 from flowdeck.rules.exceptions import FlowdeckError
@@ -32,7 +32,7 @@ def main() -> int:
     if order is None or _installed() != installed:
         return 1  # what was installed since may change `sys.path`: the host starts a new process
     os.write(0, TAKEN)
-    flow_process.empty_stdin()
+    standard_streams.empty_stdin()
     show_run_id(order.run_id)
     _enter(order)
     return flow_process.execute(order.key, order.incarnation)

@@ -76,9 +76,19 @@ def spawn(assignment: Assignment, interpreter: str, environment: Mapping[str, st
     Raises:
         RefusedError: its working directory or its interpreter cannot be used; the sentence says which and why.
     """
-    enter_folder(assignment.working_dir)
+    arguments = (str(assignment.key), str(assignment.incarnation))
+    return spawn_in(assignment.working_dir, interpreter, (_MODULE, *arguments), environment)
+
+
+def spawn_in(folder: str, interpreter: str, module: Sequence[str], environment: Mapping[str, str]) -> Spawned:
+    """Start a module of ours, with its arguments, in a folder.
+
+    Raises:
+        RefusedError: the folder or the interpreter cannot be used.
+    """
+    enter_folder(folder)
     try:
-        return _spawn(interpreter, (_MODULE, str(assignment.key), str(assignment.incarnation)), environment)
+        return _spawn(interpreter, module, environment)
     finally:
         os.chdir("/")
 

@@ -11,6 +11,7 @@ from flowdeck.rules.exceptions import DefinitionError
 
 READ_COMMITTED: Final = "READ_COMMITTED"
 SERIALIZABLE: Final = "SERIALIZABLE"
+_LOCK_MANAGERS: Final = frozenset({"MemoryLockManager", "FileSystemLockManager"})
 MAXIMUM_KEY_LENGTH: Final = 2000
 """Longest cache key that is taken (the same as in Prefect)."""
 
@@ -58,9 +59,31 @@ class CachePolicy:
         parts = self.parts(facts)
         return content_hash(*parts) if parts else None
 
-    def configure(self, *, isolation_level: Literal["READ_COMMITTED", "SERIALIZABLE"] = READ_COMMITTED) -> CachePolicy:
-        """Return this policy with another isolation of calls that have the same key at the same time."""
-        level = getattr(isolation_level, "name", isolation_level)
+    def configure(
+        self,
+        key_storage: None = None,
+        lock_manager: Any = None,
+        isolation_level: Literal["READ_COMMITTED", "SERIALIZABLE"] | None = None,
+    ) -> CachePolicy:
+        """Return this policy with another isolation of calls that have the same key at the same time.
+
+        Args:
+            key_storage: for Prefect's code; keys lie in flowdeck's home.
+            lock_manager: for Prefect's code; flowdeck's locks hold over all processes of a home, which is what the
+                managers of memory and of files are there for.
+            isolation_level: that of this policy unless given.
+
+        Raises:
+            DefinitionError: one of them asks for what flowdeck does not do.
+        """
+        if key_storage is not None:
+            raise DefinitionError("A cache policy takes no key_storage: keys lie in flowdeck's home.")
+        if lock_manager is not None and type(lock_manager).__name__ not in _LOCK_MANAGERS:
+            raise DefinitionError(
+                f"A cache policy takes no {type(lock_manager).__name__}: flowdeck's own locks hold over all processes "
+                "of a home; leave lock_manager away."
+            )
+        level = getattr(isolation_level, "name", isolation_level) or self.isolation_level
         if level not in {READ_COMMITTED, SERIALIZABLE}:
             raise DefinitionError(f"isolation_level is READ_COMMITTED or SERIALIZABLE, not {isolation_level!r}.")
         return replace(self, isolation_level=level)

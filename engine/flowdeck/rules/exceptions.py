@@ -11,6 +11,7 @@ FlowdeckError
 ├── MissingContextError    called outside a flow or task run
 ├── FailedRun              the result of a failed run was asked for and its exception is gone
 ├── CrashedRun             the result of a crashed run was asked for
+├── WorkerError            the process of a task's attempt died, or could not exchange a value with the flow's
 ├── UnfinishedRun          the result of a run that has none (NotReady, or still running)
 ├── MappingLengthMismatch  .map() was given sequences of different lengths
 └── MappingMissingIterable .map() was given nothing to map over
@@ -66,6 +67,10 @@ class CrashedRun(FlowdeckError):  # noqa: N818 - the name that users of Prefect 
 
 class UnfinishedRun(FlowdeckError):  # noqa: N818 - the name that users of Prefect know
     """The result of a run that never finished was asked for."""
+
+
+class WorkerError(FlowdeckError):
+    """The process of a task's attempt could not begin, died, or could not exchange a value with the flow's process."""
 
 
 class MappingLengthMismatch(FlowdeckError):  # noqa: N818 - the name that users of Prefect know

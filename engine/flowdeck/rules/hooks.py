@@ -39,6 +39,20 @@ def hook_table(options: Mapping[str, Any], kinds: Iterable[str], *, owner: str) 
     return MappingProxyType(table) if table else NO_HOOKS
 
 
+def with_those_of(hooks: Hooks, declared: Hooks, options: Iterable[str]) -> Hooks:
+    """Return hooks with those of some options in their place, as `with_options` has them.
+
+    Args:
+        hooks: as they are, also those that were added to the decorator's.
+        declared: of the new options.
+        options: names of the options that were given anew.
+    """
+    anew = {name.removeprefix("on_") for name in options}
+    kept = {kind: those for kind, those in hooks.items() if kind not in anew}
+    table = {**kept, **{kind: those for kind, those in declared.items() if kind in anew}}
+    return MappingProxyType(table) if table else NO_HOOKS
+
+
 def hook_name(hook: Hook) -> str:
     """Return how a hook is called in a log: the name of its function, of what a partial calls, or of its class."""
     innermost: Any = getattr(hook, "func", hook)

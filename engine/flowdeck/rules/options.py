@@ -13,6 +13,7 @@ from flowdeck.rules.result_options import result_options
 from flowdeck.rules.retries import retry_policy
 from flowdeck.rules.specs import FlowSpec, TaskSpec
 from flowdeck.rules.tag_sets import tag_set
+from flowdeck.rules.task_runners import TaskRunnerOption, task_runner_option
 
 
 class CommonOptions(TypedDict, total=False):
@@ -52,7 +53,7 @@ class FlowOptions(CommonOptions, total=False):
 
     flow_run_name: str | Callable[[], str] | None
     """Name of each run: a text with places for parameters, or a function without arguments."""
-    task_runner: Any
+    task_runner: TaskRunnerOption | type[TaskRunnerOption] | None
     """What runs submitted tasks; threads unless given."""
     validate_parameters: bool
     """Make of arguments what their annotations ask, and refuse what does not fit."""
@@ -80,6 +81,16 @@ class TaskOptions(CommonOptions, total=False):
     on_commit: Hook | Sequence[Hook] | None
 
 
+_INSTEAD: Final = {"cache_policy": "cache_key_fn", "cache_key_fn": "cache_policy"}
+"""Options that stand for each other: who gives the one anew no longer means the other."""
+
+
+def merged(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a decorator with others in their place, as `with_options` has them."""
+    left = {name: value for name, value in before.items() if given.get(_INSTEAD.get(name, "")) is None}
+    return {**left, **given}
+
+
 MAXIMUM_TIMEOUT_SECONDS: Final = 1_000_000_000.0
 _BANNED: Final = "/%&><"
 
@@ -104,9 +115,9 @@ def flow_spec(function_name: str, docstring: str | None, options: Mapping[str, A
     return FlowSpec(
         **_common(options, docstring, owner),
         name=name,
-        run_name=options.get("flow_run_name"),
+        run_name=_run_name(options.get("flow_run_name"), "flow_run_name", owner),
         validate_parameters=True if validate is None else bool(validate),
-        task_runner=options.get("task_runner"),
+        task_runner=task_runner_option(options.get("task_runner"), owner),
         crash_retries=_crash_retries(options.get("crash_retries"), owner),
         hooks=hook_table(options, FLOW_HOOKS, owner=owner),
     )
@@ -132,7 +143,7 @@ def task_spec(function_name: str, key: str, docstring: str | None, options: Mapp
         name=name,
         key=key,
         tags=tag_set(options.get("tags"), owner),
-        run_name=options.get("task_run_name"),
+        run_name=_run_name(options.get("task_run_name"), "task_run_name", owner),
         own_process=bool(options.get("own_process")),
         cache=cache_options(options, owner=owner),
         hooks=hook_table(options, TASK_HOOKS, owner=owner),
@@ -173,6 +184,12 @@ def _timeout_seconds(given: Any, owner: str) -> float | None:
     if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given) or given <= 0:
         raise DefinitionError(f"timeout_seconds of {owner} must be a number of seconds above 0, not {given!r}.")
     return min(float(given), MAXIMUM_TIMEOUT_SECONDS)
+
+
+def _run_name(given: Any, option: str, owner: str) -> Any:
+    if given is None or callable(given) or (isinstance(given, str) and given):
+        return given
+    raise DefinitionError(f"{option} of {owner} must be a text or a function that returns one, not {given!r}.")
 
 
 def _crash_retries(given: Any, owner: str) -> int:

@@ -6,7 +6,9 @@ import reprlib
 from typing import Any, Final
 
 MAXIMUM_LENGTH: Final = 200
+_SMALL: Final = 10**15
 
+_SHORT: Final = frozenset({bool, float})
 _PLAIN: Final = frozenset({int, float, bool, str, bytes, list, tuple, dict, set, frozenset})
 
 
@@ -40,6 +42,8 @@ def preview(value: Any) -> str | None:
     if value is None:
         return None
     kind = type(value)
+    if kind in _SHORT or (kind is int and -_SMALL < value < _SMALL):
+        return repr(value)
     try:
         text = _preview.repr(value) if kind in _PLAIN else described(value)
     except Exception:  # noqa: BLE001 - a member's own code failed; the result itself is not in question

@@ -84,8 +84,15 @@ def clamped_poisson_interval(mean: float, factor: float, uniform: Uniform = syst
     return min(max(drawn, lowest), highest)
 
 
+def wait_text(delay_seconds: float) -> str:
+    """Return when the next attempt begins, for a sentence: `in 2.5 s`, `at once`."""
+    if not delay_seconds:
+        return "at once"
+    return f"in {delay_seconds:.3g} s" if delay_seconds < 100 else f"in {delay_seconds:.0f} s"
+
+
 def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:
-    """Return delays for `retry_delay_seconds` that double each time: with a factor of 10 they are 10, 20, 40, 80 …
+    """Return delays for `retry_delay_seconds` that double each time: with a factor of 10 they are 10, 20, 40, 80.
 
     Args:
         backoff_factor: the first delay in seconds.

@@ -1,9 +1,13 @@
-"""Names of runs for people: two words such as `brave-otter`."""
+"""Names of runs for people: two words such as `brave-otter`, or what their authors make of parameters."""
 
 from __future__ import annotations
 
 import os
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from flowdeck.rules.exceptions import UsageError
+from flowdeck.rules.terminal_text import inert
 
 NAME_BYTES: Final = 4
 """How many random bytes one name takes: two for each word."""
@@ -44,6 +48,56 @@ walrus warbler weasel whale willow wombat wren yak zebra
 
 _ADJECTIVES: Final = tuple(_ADJECTIVE_LINES.split())
 _NOUNS: Final = tuple(_NOUN_LINES.split())
+
+
+NAME_LENGTH_MAX: Final = 200
+"""Characters; a longer name that an author makes is cut."""
+
+
+def is_drawn(name: str) -> bool:
+    """Tell whether a name is one of those that `new_run_name` makes, so that nobody has chosen it."""
+    adjective, _, noun = name.partition("-")
+    return adjective in _ADJECTIVES and noun in _NOUNS
+
+
+def filled(template: str | Callable[..., Any], parameters: Mapping[str, Any], places: Mapping[str, Any]) -> str:
+    """Make the name of a run as its author asks.
+
+    Args:
+        template: a text with places such as `{region}`, or a function without arguments, or of `parameters`.
+        parameters: of the run, by name.
+        places: what a text may name besides, where no parameter has that name.
+
+    Raises:
+        UsageError: there is no such place, or the function gives no text.
+        Exception: of the author's function.
+    """
+    name = _called(template, parameters) if callable(template) else _formatted(template, {**places, **parameters})
+    line = inert(" ".join(name.split())).encode("utf-8", "backslashreplace").decode()
+    if not line:
+        raise UsageError("it gives an empty text")
+    return line if len(line) <= NAME_LENGTH_MAX else line[: NAME_LENGTH_MAX - 1] + "…"
+
+
+def _called(function: Callable[..., Any], parameters: Mapping[str, Any]) -> str:
+    import inspect  # noqa: PLC0415 - only for those who name runs by a function
+
+    takes = inspect.signature(function).parameters
+    name = function(parameters=dict(parameters)) if "parameters" in takes else function()
+    if not isinstance(name, str):
+        if inspect.iscoroutine(name):
+            name.close()
+        raise UsageError(f"it gives no text but a {type(name).__name__}")
+    return name
+
+
+def _formatted(template: str, places: Mapping[str, Any]) -> str:
+    try:
+        return template.format(**places)
+    except KeyError as error:
+        raise UsageError(f"there is no {error.args[0]}; known: {', '.join(places)}") from error
+    except (IndexError, ValueError, AttributeError, TypeError) as error:
+        raise UsageError(f"'{template}' cannot be filled: {error}") from error
 
 
 def new_run_name(random_bytes: bytes | None = None) -> str:

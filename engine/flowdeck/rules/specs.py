@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from flowdeck.rules.cache_options import NO_CACHING, CacheOptions
 from flowdeck.rules.hooks import NO_HOOKS, Hooks
 from flowdeck.rules.result_options import DEFAULT_RESULTS, ResultOptions
 from flowdeck.rules.retries import NO_RETRIES, RetryPolicy
+from flowdeck.rules.task_runners import THREADS, TaskRunnerOption
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class FlowSpec:
     """None takes it over from the flow that calls this one; at the top that means no."""
     validate_parameters: bool = True
     results: ResultOptions = DEFAULT_RESULTS
-    task_runner: Any = None
-    """None for threads."""
+    task_runner: TaskRunnerOption = THREADS
+    """What runs submitted calls."""
     hooks: Hooks = field(default_factory=lambda: NO_HOOKS)
 
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from flowdeck.host import process_tree
+from flowdeck.host.lost_hooks import run_hooks
 from flowdeck.host.process_tree import Member
 from flowdeck.host.run_end import end_run
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
+from flowdeck.rules.exceptions import StoreError
 from flowdeck.rules.states import StateType, named
 from flowdeck.service.journal import say
 from flowdeck.service.verdicts import StateAges, Verdict, judge
-from flowdeck.store import processes, supervision
+from flowdeck.store import lost_hooks, processes, supervision
 from flowdeck.store.database import Database
 from flowdeck.store.log_writer import LogWriter
 from flowdeck.store.supervision import LiveRun
@@ -223,12 +226,27 @@ class Supervisor:
             log.close()
         if state is not None:
             say(f"Run {run.run_id} is {state.name}: {state.message}")
+            self._run_lost_hooks(run.key)
+
+    def _run_lost_hooks(self, key: int) -> None:
+        """Run the hooks that a process did not live to run, beside everything else: they may take their time."""
+        if not lost_hooks.any_due(self._database.reader(), key):
+            return
+
+        def run() -> None:
+            try:
+                run_hooks(self._database, key)
+            except StoreError as error:
+                say(f"Hooks could not be run: {error}")
+
+        threading.Thread(target=run, name=f"hooks-{key}", daemon=True).start()
 
     def _close_stray(self, run: LiveRun) -> None:
         at = self._clock.now_microseconds()
         gone = RESTARTED if processes.is_of_another_boot(run.pid_token) else PROCESS_GONE
         state = named("Cancelled") if run.state_type is StateType.CANCELLING else named("Crashed", gone)
         self._database.write(lambda connection: supervision.end_subflow(connection, run.key, state, at))
+        self._run_lost_hooks(run.key)
 
     def _members(self, run: LiveRun) -> list[Member]:
         """Return a run's flow process, if it is still that one, and its tree."""

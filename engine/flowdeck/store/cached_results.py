@@ -35,7 +35,7 @@ def put(
     cache_key: str,
     result: StoredResult,
     *,
-    task_run_id: int,
+    task_run_id: int | None,
     flow_run_id: str,
     at: int,
     expires_at: int | None,

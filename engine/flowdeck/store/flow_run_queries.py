@@ -13,7 +13,7 @@ from flowdeck.rules.states import StateType
 from flowdeck.store import processes
 from flowdeck.store.flow_runs import marks
 from flowdeck.store.records import FlowRun, RunQuery, StateRecord, TaskCounts
-from flowdeck.store.run_facts import error_from_json
+from flowdeck.store.run_facts import error_from_json, unused_from_json
 from flowdeck.store.sqlite import Connection
 
 
@@ -42,6 +42,8 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], Any] | None]]] = {
     "tags": ("tags", lambda text: tuple(json.loads(text))),
     "parameters": ("parameters", json.loads),
     "error": ("error", error_from_json),
+    "reused": ("reused", bool),
+    "unused_results": ("unused_results", unused_from_json),
     "parent_run_id": ("(SELECT p.id FROM flow_run p WHERE p.key = flow_run.parent_key)", None),
     "task_counts": ("total || ' ' || completed || ' ' || failed || ' ' || running", _task_counts),
     "warning_count": ("coalesce(warnings, 0)", None),

@@ -175,11 +175,11 @@ def set_state(
 
 _OF_AN_ATTEMPT: Final = (
     "started_at", "ended_at", "pid", "pid_token", "host_pid", "host_token", "exit_code", "signal", "error",
-    "cancel_forced",
+    "cancel_forced", "unused_results", "peak_rss_bytes", "cpu_seconds",
 )  # fmt: skip
 
 
-def schedule_again(
+def schedule_again(  # noqa: PLR0913 - who asks, for what, and what goes along
     connection: Connection,
     key: int,
     state: State,
@@ -296,6 +296,12 @@ def is_unclaimed(connection: Connection, key: int) -> bool:
     row = connection.execute(
         "SELECT 1 FROM flow_run WHERE key = ? AND state_type = 'SCHEDULED' AND pid IS NULL AND host_pid IS NULL", (key,)
     ).fetchone()
+    return row is not None
+
+
+def belongs_to(connection: Connection, key: int, incarnation: int) -> bool:
+    """Tell whether the process of this incarnation is still the one that has the run."""
+    row = connection.execute("SELECT 1 FROM flow_run WHERE key = ? AND incarnation = ?", (key, incarnation)).fetchone()
     return row is not None
 
 

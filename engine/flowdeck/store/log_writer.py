@@ -113,6 +113,11 @@ class LogWriter:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
+    def __del__(self) -> None:
+        # A process that calls thousands of subflows must not keep a descriptor of each. Nobody else is in here now.
+        if getattr(self, "_descriptor", -1) >= 0:
+            os.close(self._descriptor)
+
     def _write_batch(self, batch: list[bytes], levels: list[int], at_microseconds: int) -> None:
         if self._write(b"".join(batch), len(batch), at_microseconds):
             for level_number in levels:

@@ -42,7 +42,7 @@ def take(connection: Connection, key: int) -> list[LostHooks]:
             continue
         flow_runs.set_columns(connection, one, {"hooks": None})
         kind = _KINDS.get(StateType(row[1]))
-        if kind in json.loads(row[2]):
+        if kind is not None and kind in json.loads(row[2]):
             found.append(LostHooks(one, row[0], kind, row[3], row[4]))
     return found
 

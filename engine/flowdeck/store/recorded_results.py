@@ -24,6 +24,10 @@ class RecordedResult(NamedTuple):
     file_hash: str | None
     size_bytes: int | None
     preview: str | None
+    committed_at: int | None
+    """When its transaction was committed, in microseconds; None for a call of none, or of one that was not."""
+    transaction_values: bytes | None
+    """What its body has set in its transaction, pickled."""
 
 
 class RecordedSubflow(NamedTuple):
@@ -45,8 +49,8 @@ def calls(connection: Connection, flow_run_key: int) -> dict[bytes, RecordedCall
     first = flow_run_key * CALLS_PER_RUN
     rows = connection.execute(
         """SELECT call_key, id, parent_id IS NULL FROM task_run
-           WHERE id >= ? AND id < ? AND state_type = 'COMPLETED' AND reused = 0 AND call_key IS NOT NULL
-               AND result_bytes IS NOT NULL
+           WHERE id >= ? AND id < ? AND state_type = 'COMPLETED' AND state_name <> 'RolledBack' AND reused = 0
+               AND call_key IS NOT NULL AND result_bytes IS NOT NULL
            ORDER BY id""",
         (first, first + CALLS_PER_RUN),
     )
@@ -56,7 +60,8 @@ def calls(connection: Connection, flow_run_key: int) -> dict[bytes, RecordedCall
 def result(connection: Connection, task_run_id: int) -> RecordedResult | None:
     """Return what was recorded of a call; None when its row is gone."""
     row = connection.execute(
-        "SELECT flow_attempt, result, result_hash, result_bytes, result_preview FROM task_run WHERE id = ?",
+        """SELECT flow_attempt, result, result_hash, result_bytes, result_preview, committed_at, transaction_values
+           FROM task_run WHERE id = ?""",
         (task_run_id,),
     ).fetchone()
     return None if row is None else RecordedResult(*row)

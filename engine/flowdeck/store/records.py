@@ -13,7 +13,7 @@ from typing import Any
 from flowdeck import __version__
 from flowdeck.rules import versions
 from flowdeck.rules.states import NOT_READY, TERMINAL, StateType
-from flowdeck.store.run_facts import RunError
+from flowdeck.store.run_facts import RunError, UnusedResults
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,10 @@ class FlowRun:
     """The most memory that one of its processes held, once its process is gone; None when that is not known."""
     cpu_seconds: float | None = None
     """User and system time of its processes; None when that is not known."""
+    reused: bool = False
+    """Of a subflow: the current attempt of the run that calls it has taken its recorded result."""
+    unused_results: UnusedResults | None = None
+    """Recorded results that the current attempt, which has completed, did not ask for; None when there are none."""
 
     @property
     def is_final(self) -> bool:

@@ -35,3 +35,25 @@ def error_to_json(error: RunError | None) -> str | None:
     if error is None:
         return None
     return json.dumps({name: getattr(error, name) for name in ("type", "message", "traceback", "file", "line")})
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedResults:
+    """Recorded results that no call of an attempt asked for: the flow has changed since."""
+
+    count: int
+    calls: tuple[str, ...]
+    """Some of them, such as `extract[0]`."""
+
+
+def unused_from_json(text: str | None) -> UnusedResults | None:
+    """Read the column of unused results."""
+    if text is None:
+        return None
+    found = json.loads(text)
+    return UnusedResults(found["count"], tuple(found["calls"]))
+
+
+def unused_to_json(unused: UnusedResults | None) -> str | None:
+    """Write the column of unused results."""
+    return None if unused is None else json.dumps({"count": unused.count, "calls": unused.calls})

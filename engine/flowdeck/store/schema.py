@@ -203,6 +203,8 @@ def add_results(db: sqlite_utils.Database) -> None:
         "cache_key TEXT",
         "cache_reason TEXT",
         "result_bytes INTEGER",
+        "committed_at INTEGER",  # when a transaction that the call belongs to was committed
+        "transaction_values BLOB",  # what its body has set in its transaction, pickled
     )
     for statement in (
         """CREATE TABLE cached_result(

@@ -20,6 +20,8 @@ class Settings:
 
     logging_level: str = "INFO"
     """Lowest level that run loggers keep: DEBUG, INFO, WARNING, ERROR or CRITICAL."""
+    logging_extra_loggers: str = ""
+    """Names of loggers of Python's logging, with commas between, whose records go to the log of the run around them."""
     log_max_bytes: int = 1 << 30
     """Size at which a run's log stops growing."""
     result_max_bytes: int = 64 << 20

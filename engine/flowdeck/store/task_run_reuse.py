@@ -32,8 +32,8 @@ FROM flow_run WHERE key = ? AND incarnation = ? AND state_type = 'RUNNING'
 """
 _SOURCES: Final = ", ".join(f"'{source}'" for source in sorted(sources_of(TASK_RUN_TRANSITIONS, StateType.COMPLETED)))
 _UPDATE: Final = f"""
-UPDATE task_run SET state_type = 'COMPLETED', {_VALUES.replace(",", " = ?,")} = ?, input_key = ?, occurrence = ?,
-    call_key = ?, seq = seq + 1
+UPDATE task_run SET state_type = 'COMPLETED', {_VALUES.replace(",", " = ?,")} = ?, name = ?, input_key = ?,
+    occurrence = ?, call_key = ?, seq = seq + 1
 WHERE id = ? AND incarnation = ? AND state_type IN ({_SOURCES})
 """
 
@@ -60,7 +60,7 @@ def take_over(
         int(origin.cache is not None), *cache_columns(origin.cache),
     )  # fmt: skip
     if made:
-        marks = (call.input_key, call.occurrence, call.call_key, call.id, call.incarnation)
+        marks = (call.name, call.input_key, call.occurrence, call.call_key, call.id, call.incarnation)
         return connection.execute(_UPDATE, (*known, *marks)).rowcount == 1
     identity = (
         call.id, call.task_name, call.index, call.name, call.group, call.parent_id, call.task_key, call.input_key,

@@ -111,9 +111,14 @@ _FINISH: Final = {
         "cache_key = ?, cache_reason = ?",
     )
 }
-_RUNNING: Final = _update(
-    StateType.RUNNING,
-    "attempt = ?, worker = ?, started_at = coalesce(started_at, ?), input_key = ?, occurrence = ?, call_key = ?",
+_RUNNING: Final = (
+    _update(
+        StateType.RUNNING,
+        "attempt = ?, worker = ?, started_at = coalesce(started_at, ?), name = ?, input_key = ?, occurrence = ?, "
+        "call_key = ?",
+    )
+    + """ AND EXISTS (SELECT 1 FROM flow_run WHERE key = ? AND flow_run.incarnation = task_run.incarnation
+                AND flow_run.state_type = 'RUNNING')"""
 )
 _WAITING: Final = _update(StateType.SCHEDULED, "error = ?")
 _NOT_READY: Final = _update(StateType.PENDING, "ended_at = ?")
@@ -123,11 +128,9 @@ def set_running(
     connection: Connection, call: NewTaskRun, state: State, at: int, attempt: int, worker: str | None
 ) -> bool:
     """Start a call that was waiting, or its next attempt, if its flow run still runs."""
-    if not flow_run_is_running(connection, call.flow_run_key, call.incarnation):
-        return False
     values = (
-        state.name, state.message, at, attempt, worker, at, call.input_key, call.occurrence, call.call_key, call.id,
-        call.incarnation,
+        state.name, state.message, at, attempt, worker, at, call.name, call.input_key, call.occurrence, call.call_key,
+        call.id, call.incarnation, call.flow_run_key,
     )  # fmt: skip
     return connection.execute(_RUNNING, values).rowcount == 1
 

@@ -1,0 +1,119 @@
+"""A worker's end of its connection: a thread reads it, so that the loss of the flow's process is seen at once."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowdeck.execution.frames import Line, Part
+from flowdeck.execution.worker_words import Answer, Ask
+from flowdeck.rules.exceptions import MissingContextError
+
+if TYPE_CHECKING:
+    from flowdeck.host.worker_values import WorkerValues
+
+
+class _Question:
+    """A question whose answer is awaited."""
+
+    __slots__ = ("answer", "answered")
+
+    def __init__(self) -> None:
+        self.answered = threading.Event()
+        self.answer: tuple[Answer, Sequence[Part]] | None = None
+
+
+class WorkerLine:
+    """Asks the flow's process, and hands its orders on."""
+
+    values: WorkerValues
+    """Makes values of what comes; known once the flow's process has said hello."""
+
+    def __init__(self, line: Line, descriptor: int, on_order: Callable[[tuple[Any, list[Part]]], None]) -> None:
+        """Args: line: the connection. descriptor: of it. on_order: called with every frame that is no answer."""
+        self._line = line
+        self._on_order = on_order
+        self._pid = os.getpid()
+        self._main_thread = threading.get_ident()
+        self._numbers = itertools.count()
+        self._open: dict[int, _Question] = {}
+        self._is_main_sending = False
+        self._deferred: BaseException | None = None
+        os.set_inheritable(descriptor, False)
+        # A child that an author forks must not hold the connection open when this process dies.
+        os.register_at_fork(after_in_child=lambda: _cut(descriptor))
+
+    def start(self) -> None:
+        """Begin to read."""
+        threading.Thread(target=self._read, name="flowdeck-worker-line", daemon=True).start()
+
+    def send(self, words: Any, value: Sequence[Part] = ()) -> None:
+        """Send a frame, whole, also when an exception is brought into this thread meanwhile."""
+        if threading.get_ident() != self._main_thread:
+            self._line.send(words, value)
+            return
+        self._is_main_sending = True
+        try:
+            self._line.send(words, value)
+        finally:
+            self._is_main_sending = False
+            if self._deferred is not None:
+                error, self._deferred = self._deferred, None
+                raise error
+
+    def interrupt(self, error: BaseException) -> None:
+        """Raise an exception from a signal handler: now, or once the frame that is being sent is whole."""
+        if self._is_main_sending:
+            self._deferred = error
+        else:
+            raise error
+
+    def ask(self, first_task_id: int, question: str, *arguments: Any) -> Any:
+        """See `stream_recorder.Ask`."""
+        if os.getpid() != self._pid:
+            return self._without_connection(question, arguments)
+        asked = Ask(next(self._numbers), first_task_id, question, arguments)
+        waiting = self._open[asked.number] = _Question()
+        try:
+            self.send(asked)
+            waiting.answered.wait()
+        finally:
+            self._open.pop(asked.number, None)
+        assert waiting.answer is not None
+        words, value = waiting.answer
+        answer = self.values.loads(value)
+        if words.is_raised:
+            raise answer
+        return answer
+
+    def _without_connection(self, question: str, arguments: tuple[Any, ...]) -> None:
+        """In a child that an author forked: what it logs goes to stderr, and its calls are refused."""
+        if question != "log":
+            raise MissingContextError(
+                "A task was called in a process that was forked from a worker process, where calls cannot be recorded. "
+                "Call its plain function there: name.fn(...)."
+            )
+        sys.stderr.write(f"{arguments[-1]}\n")
+
+    def _read(self) -> None:
+        try:
+            while True:
+                words, value = self._line.receive()
+                if not isinstance(words, Answer):
+                    self._on_order((words, value))
+                elif (waiting := self._open.get(words.number)) is not None:
+                    waiting.answer = (words, value)
+                    waiting.answered.set()
+        finally:
+            os.killpg(0, signal.SIGKILL)
+
+
+def _cut(descriptor: int) -> None:
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)
