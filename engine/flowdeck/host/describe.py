@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -27,15 +28,16 @@ from flowdeck.rules.parameter_json import json_value
 
 STACK_AT_SHARE_OF_LIMIT: Final = 0.9
 """When, within the time limit, a file that is still being imported writes to stderr where it is."""
+_SHORTEST_SECONDS: Final = 0.01
 ALARM_AFTER_LIMIT_SECONDS: Final = 5.0
 """How long after the time limit this process ends by itself: nobody may be left who would end it."""
 
 
 def main() -> None:
-    """Describe the file that the command line names, within the seconds that may follow it."""
+    """Describe the file that the command line names: within the seconds that may follow it, since the moment after."""
     path = Path(sys.argv[1])
     if len(sys.argv) > 2:
-        _limit_time(float(sys.argv[2]))
+        _limit_time(*map(float, sys.argv[2:]))
     out = os.dup(1)
     os.dup2(2, 1)
     sys.argv = [str(path)]
@@ -92,8 +94,10 @@ def _noted_forks(path: Path) -> list[int]:
     return lines
 
 
-def _limit_time(seconds: float) -> None:
-    faulthandler.dump_traceback_later(seconds * STACK_AT_SHARE_OF_LIMIT)
+def _limit_time(seconds: float, begun: float | None = None) -> None:
+    """Count from `begun`, by the monotonic clock that all processes share: this one may have been slow to start."""
+    late_seconds = 0.0 if begun is None else max(0.0, time.monotonic() - begun)
+    faulthandler.dump_traceback_later(max(_SHORTEST_SECONDS, seconds * STACK_AT_SHARE_OF_LIMIT - late_seconds))
     signal.setitimer(signal.ITIMER_REAL, seconds + ALARM_AFTER_LIMIT_SECONDS)
 
 
