@@ -16,6 +16,7 @@ from flowdeck.rules.terminal_text import inert_line
 
 if TYPE_CHECKING:
     from flowdeck.deck import EngineStatus, FlowRun, RunError, TaskCounts
+    from flowdeck_tui.form_fields import Filled
 
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
@@ -254,10 +255,17 @@ def retry_note(run: FlowRun) -> str:
     return ""
 
 
-def engine_text(status: EngineStatus | None, *, is_starting: bool) -> str:
-    """Say in words what is known of the engine."""
+def engine_text(status: EngineStatus | None, *, is_starting: bool, version: str | None = None) -> str:
+    """Say in words what is known of the engine.
+
+    Args:
+        status: what the home says.
+        is_starting: one is being brought up.
+        version: of this flowdeck; None while the home is not open.
+    """
     if status is not None and status.running:
-        return "engine running"
+        is_other = None not in (status.version, version) and status.version != version
+        return f"engine {inert_line(status.version or '')} is not {version}" if is_other else "engine running"
     return "engine starting" if is_starting else "no engine"
 
 
@@ -278,6 +286,13 @@ def last_words(status: EngineStatus | None, counts: Mapping[StateType, int]) -> 
 def parameters_echo(parameters: Mapping[str, str]) -> str:
     """Write parameters as a command line has them: ` -p days=3 -p 'name=a b'`."""
     return "".join(f" -p {shlex.quote(f'{name}={text}')}" for name, text in parameters.items())
+
+
+def form_echo(filled: Filled) -> str:
+    """Write what a form adds to a command line: parameters, name and tags."""
+    name = f" --name {shlex.quote(filled.name)}" if filled.name else ""
+    tags = "".join(f" --tag {shlex.quote(tag)}" for tag in filled.tags)
+    return f"{parameters_echo(filled.texts)}{name}{tags}"
 
 
 def count_of(number: int, noun: str) -> str:

@@ -163,6 +163,12 @@ class SeededHome:
             writer.append(to_microseconds(NOW), level, "logger", None, task, line)
         writer.close()
 
+    def log_of_call(self, run: FlowRun, number: int, name: str, *lines: str) -> None:
+        writer = LogWriter(self.home.log_file(run.id))
+        for line in lines:
+            writer.append(to_microseconds(NOW), 20, "logger", number, name, line)
+        writer.close()
+
     def flow(
         self,
         name: str,

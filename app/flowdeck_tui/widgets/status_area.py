@@ -9,13 +9,18 @@ from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from flowdeck_tui.actions import Context, bindings
+from flowdeck_tui.action import Context
+from flowdeck_tui.actions import bindings
 from flowdeck_tui.present import Glyphs, Tone
 from flowdeck_tui.widgets.bar import Bar, width_of
 from flowdeck_tui.widgets.field import Field
+
+Complete = Callable[[str, int], tuple[str, int]]
+"""From a text and the place of the cursor to both with a word completed."""
 
 
 class _Question(Bar, can_focus=True):
@@ -71,8 +76,10 @@ class _Prompt(Horizontal):
         glyphs: Glyphs,
         on_change: Callable[[str], None],
         on_end: Callable[[str | None], None],
+        complete: Complete | None = None,
     ) -> None:
         super().__init__()
+        self._complete = complete
         self._label = Bar(glyphs=glyphs)
         self._label.styles.width = len(label) + 2
         self._label.show(((f" {label} ", Tone.STRONG),))
@@ -109,6 +116,13 @@ class _Prompt(Horizontal):
         """Keep the text."""
         self._finish(self._field.value)
 
+    def action_prompt_complete(self) -> None:
+        """Put the next word that fits before the cursor."""
+        if self._complete is not None:
+            self._field.value, self._field.cursor_position = self._complete(
+                self._field.value, self._field.cursor_position
+            )
+
     def action_prompt_leave(self) -> None:
         """Drop the text."""
         self._finish(None)
@@ -121,6 +135,9 @@ class _Prompt(Horizontal):
 
 class StatusArea(Container):
     """Shows one of status, question or prompt; gives the focus back when a question or prompt is over."""
+
+    class EchoPressed(Message):
+        """The command on the line was clicked."""
 
     def __init__(self, glyphs: Glyphs) -> None:
         """Make an empty status line."""
@@ -142,6 +159,11 @@ class StatusArea(Container):
     def text(self) -> str:
         """What the status line says."""
         return self._status.text
+
+    @property
+    def echo(self) -> str:
+        """The command that does what was done last; empty when there is none."""
+        return self._said[2]
 
     @property
     def about(self) -> tuple[str, object] | None:
@@ -176,6 +198,11 @@ class StatusArea(Container):
             right = ()
         self._status.show(((f" {text}", tone),) if text else (), right)
 
+    def on_click(self, event: events.Click) -> None:
+        """A command that is clicked is copied."""
+        if self.echo and self._guest is None and self.echo in self._status.span_at(event.x):
+            self.post_message(self.EchoPressed())
+
     def on_resize(self) -> None:
         """Fit the text to the new width."""
         self._draw()
@@ -193,7 +220,13 @@ class StatusArea(Container):
         await self._admit(_Question(question, self._glyphs, answer))
 
     async def prompt(
-        self, label: str, text: str, on_change: Callable[[str], None], on_end: Callable[[str | None], None]
+        self,
+        label: str,
+        text: str,
+        on_change: Callable[[str], None],
+        on_end: Callable[[str | None], None],
+        *,
+        complete: Complete | None = None,
     ) -> None:
         """Ask for a text.
 
@@ -202,13 +235,14 @@ class StatusArea(Container):
             text: what stands in it.
             on_change: called with the text at every change.
             on_end: called with the text, or None when the user left it with esc.
+            complete: returns text and cursor with another word before the cursor; None where nothing is completed.
         """
 
         def end(value: str | None) -> None:
             self._dismiss()
             on_end(value)
 
-        await self._admit(_Prompt(label, text, self._glyphs, on_change, end))
+        await self._admit(_Prompt(label, text, self._glyphs, on_change, end, complete))
 
     async def _admit(self, guest: Widget) -> None:
         if self._guest is not None:
