@@ -395,6 +395,20 @@ def test_watched_folder_is_a_real_path(deck: Deck, folder: Path, tmp_path: Path)
     assert deck.engine_status().folders == (str(folder),)
 
 
+def test_folder_that_is_gone_can_be_taken_from_the_watched_ones(deck: Deck, tmp_path: Path) -> None:
+    """Its flows go with it; one that nobody watches is refused with those that are."""
+    for name in ("gone", "stays"):
+        (tmp_path / name).mkdir()
+        deck.watch_folder(tmp_path / name)
+        put_flow(deck, tmp_path / name, "etl.py", "load", "load")
+    (tmp_path / "gone").rmdir()
+    deck.unwatch_folder(tmp_path / "gone")
+    assert deck.engine_status().folders == (str(tmp_path / "stays"),)
+    assert [entry.folder for entry in deck.flows()] == [str(tmp_path / "stays")]
+    with pytest.raises(NotFoundError, match=rf"gone is not watched\. Watched folders: {tmp_path / 'stays'}\."):
+        deck.unwatch_folder(tmp_path / "gone")
+
+
 def test_folder_that_is_not_there(deck: Deck, tmp_path: Path) -> None:
     """One sentence; a file is no folder."""
     (tmp_path / "file").write_text("")

@@ -47,9 +47,7 @@ class Context(StrEnum):
     COPY = "the copy menu"
 
 
-DIALOGS: Final = frozenset(
-    {Context.PROMPT, Context.CONFIRM, Context.FORM, Context.CHOICE, Context.MENU, Context.COPY}
-)
+DIALOGS: Final = frozenset({Context.PROMPT, Context.CONFIRM, Context.FORM, Context.CHOICE, Context.MENU, Context.COPY})
 """Contexts that take the keyboard alone: a key there never meets the keys of a pane."""
 
 

@@ -12,19 +12,23 @@ if TYPE_CHECKING:
     from flowdeck.execution.mapping import unmapped
     from flowdeck.execution.run_logs import get_run_logger
     from flowdeck.execution.tagging import tags
+    from flowdeck.flow_runs import cancel_flow_run
     from flowdeck.flows import Flow, flow
     from flowdeck.rules.states import State
     from flowdeck.tasks import Task, task
 
 __version__ = "0.1.0"
 
-__all__ = ["Flow", "State", "Task", "TaskFuture", "flow", "get_run_logger", "tags", "task", "unmapped"]
+__all__ = [
+    "Flow", "State", "Task", "TaskFuture", "cancel_flow_run", "flow", "get_run_logger", "tags", "task", "unmapped",
+]  # fmt: skip
 
 _HOMES: Final = {
     "Flow": "flowdeck.flows",
     "State": "flowdeck.rules.states",
     "Task": "flowdeck.tasks",
     "TaskFuture": "flowdeck.execution.futures",
+    "cancel_flow_run": "flowdeck.flow_runs",
     "flow": "flowdeck.flows",
     "get_run_logger": "flowdeck.execution.run_logs",
     "tags": "flowdeck.execution.tagging",

@@ -247,7 +247,8 @@ class Deck(RunReader):
         columns = {
             "attempt": run.attempt + 1, "scheduled_at": at, "started_at": None, "ended_at": None, "pid": None,
             "pid_token": None, "host_pid": None, "host_token": None, "exit_code": None, "signal": None, "error": None,
-            "cancel_forced": None, "environment": json.dumps(dict(os.environ)),
+            "peak_rss_bytes": None, "cpu_seconds": None, "cancel_forced": None,
+            "environment": json.dumps(dict(os.environ)),
         }  # fmt: skip
         state = named("Scheduled", f"Attempt {run.attempt + 1} was asked for.")
 
@@ -322,20 +323,29 @@ class Deck(RunReader):
             raise RefusedError(f"The folder {path} may not be read; change its mode or choose another.")
         self._catalogue.watch_folder(os.path.realpath(path))
 
+    def unwatch_folder(self, folder: Path) -> None:
+        """Take a folder, which may be gone, from the watched ones, with its flows; runs stay, scheduled ones too.
+
+        Raises:
+            NotFoundError: it is not watched.
+        """
+        self._catalogue.forget_folder(os.path.realpath(Path(folder).expanduser()))
+
     def engine_status(self) -> EngineStatus:
         """Tell whether an engine serves this home, and which folders it watches."""
         return engines.status(self._database)
 
-    def ensure_engine(self, *, started_by: str) -> EngineStatus:
+    def ensure_engine(self, *, started_by: str, replace_older: bool = False) -> EngineStatus:
         """Bring an engine up beside this process if none serves the home; return once it does (about 0.3 s).
 
         Args:
             started_by: `tui` or `cli`: such an engine ends by itself when nobody needs it; `server` stays.
+            replace_older: put one in the place of an engine of an older flowdeck (see `version_note`); runs go on.
 
         Raises:
             RefusedError: it did not come up; the sentence says where its log is.
         """
-        return engines.ensure(self._database, sys.executable, started_by, time.sleep)
+        return engines.ensure(self._database, sys.executable, started_by, time.sleep, replace_older=replace_older)
 
     def stop_engine(self) -> bool:
         """Ask the engine to stop; runs go on. False when none was running."""

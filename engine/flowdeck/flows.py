@@ -15,6 +15,7 @@ from flowdeck.execution.context import FlowRunContext
 from flowdeck.execution.drivers import AsyncDriver, SyncDriver, finish
 from flowdeck.execution.flow_engine import FlowCall, run_flow
 from flowdeck.execution.futures import value_of
+from flowdeck.execution.own_process import ENVIRONMENT
 from flowdeck.rules import parameters as parameter_rules
 from flowdeck.rules.exceptions import DefinitionError, ParameterError, UnfinishedRun
 from flowdeck.rules.retries import retry_policy
@@ -73,7 +74,7 @@ class Flow(Generic[P, R]):
         kwargs.pop("wait_for", None)
         with uncaught.told_in_a_sentence():
             call = self._start(args, kwargs)
-            with signals.handled(call.run.recorder.interrupt):
+            with ENVIRONMENT.carrying(call.run.run_id), signals.handled(call.run.recorder.interrupt):
                 state = finish(run_flow(call, _SYNC))
             return value_of(state, self.spec.name, return_state)
 
@@ -92,7 +93,7 @@ class Flow(Generic[P, R]):
         except ParameterError as error:
             call = FlowCall(self.spec, _raising(error, self.is_async), (), {}, run)
         if not self.is_async:
-            with signals.handled(run.recorder.interrupt):
+            with ENVIRONMENT.carrying(run.run_id), signals.handled(run.recorder.interrupt):
                 return finish(run_flow(call, _SYNC))
         import asyncio  # noqa: PLC0415 - only flows that are async pay its 40 ms
 
@@ -156,7 +157,7 @@ class Flow(Generic[P, R]):
 async def _run_root(call: FlowCall) -> State:
     """Run an asynchronous flow that no other flow called; a signal cancels its coroutine."""
     interruption = signals.Interruption()
-    with signals.handled(interruption.of_current_task()):
+    with ENVIRONMENT.carrying(call.run.run_id), signals.handled(interruption.of_current_task()):
         state = await run_flow(call, _ASYNC)
     if interruption.error is not None and state.is_cancelled():
         return replace(state, exception=interruption.error)

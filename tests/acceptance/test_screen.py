@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.support.live_home import LiveHome
-from tests.support.terminal import Terminal
 
 FLOW_FILE = """
 from flowdeck import flow, get_run_logger
@@ -36,28 +32,15 @@ COUNTING = """
 
     @flow
     def main():
-        for number in range(40):
+        for number in range(50):
             say(number)
     """
-
-
-@pytest.fixture
-def live(tmp_path: Path) -> Iterator[LiveHome]:
-    """A home in which real processes run."""
-    home = LiveHome(tmp_path)
-    yield home
-    home.close()
-
-
-def screen(live: LiveHome, columns: int = 80, rows: int = 24) -> Terminal:
-    """Open the screen on the home's folder of flows."""
-    return Terminal([sys.executable, "-m", "flowdeck", str(live.folder)], columns, rows, live.environment)
 
 
 def test_flow_is_found_run_and_read_at_the_keyboard(live: LiveHome) -> None:
     """From an empty home: the flow is listed, t and enter run it, its log is on the screen, q leaves."""
     (live.folder / "talks.py").write_text(FLOW_FILE, encoding="utf-8")
-    with screen(live) as terminal:
+    with live.screen() as terminal:
         terminal.wait_for("Flows")
         terminal.press("3")
         terminal.wait_for("talks")
@@ -72,7 +55,7 @@ def test_flow_is_found_run_and_read_at_the_keyboard(live: LiveHome) -> None:
 
 def test_bytes_that_are_no_text_do_not_end_the_screen(live: LiveHome) -> None:
     """A paste in another encoding is keys that do nothing."""
-    with screen(live) as terminal:
+    with live.screen() as terminal:
         terminal.wait_for("Flows")
         terminal.type_bytes(b"\xe9abc\xff\xfe\x80")
         terminal.press("1")
@@ -83,9 +66,9 @@ def test_bytes_that_are_no_text_do_not_end_the_screen(live: LiveHome) -> None:
         assert terminal.wait_for_exit() == 0
 
 
-def test_killing_screen_and_engine_loses_and_doubles_no_line(live: LiveHome) -> None:
-    """SIGKILL of the screen, then of the engine, then of both: the run goes on, each line is there once, in order."""
-    with screen(live) as first:
+def test_nothing_that_dies_loses_or_doubles_a_line(live: LiveHome) -> None:
+    """SIGKILL of screen, engine, both; then the line drops: the run goes on, each line is there once, in order."""
+    with live.screen() as first:
         first.wait_for("Flows")
         run = live.create(COUNTING)
         live.until_said(run, "logged 9")
@@ -93,32 +76,36 @@ def test_killing_screen_and_engine_loses_and_doubles_no_line(live: LiveHome) -> 
         first.wait_for_exit()
     go_on(live, 0)
     live.until_said(run, "logged 19")
-    kill_engine(live)
+    live.kill_engine()
     go_on(live, 1)
-    with screen(live) as second:
+    with live.screen() as second:
         second.wait_for(r"Running +\S+ +main")
         live.until_said(run, "logged 29")
-        kill_engine(live)
-        second.hang_up()
+        live.kill_engine()
+        os.kill(second.pid, signal.SIGKILL)
+        second.wait_for_exit()
         go_on(live, 2)
         live.until_said(run, "logged 39")
-    go_on(live, 3)
-    assert live.until_over(run).state_name == "Completed"
+    with live.screen() as third:
+        third.wait_for(r"Running +\S+ +main")
+        engine = live.until(lambda: live.deck.engine_status().pid)
+        third.hang_up()
+        third.wait_for_exit()
+        go_on(live, 3)
+        live.until_said(run, "logged 49")
+        assert live.deck.engine_status().pid == engine
+    go_on(live, 4)
+    assert live.until_ended(run).state_name == "Completed"
+    records = [json.loads(line) for line in live.command("flow-run", "logs", run.id, "--json").stdout.splitlines()]
     for source, word in (("logger", "logged"), ("stdout", "printed"), ("stdout", "shelled")):
-        numbers = [int(m[1]) for text in live.messages(run, source) if (m := re.fullmatch(rf"{word} (\d+)", text))]
-        assert numbers == list(range(40)), word
+        texts = [record["message"] for record in records if record["source"] == source]
+        numbers = [int(m[1]) for text in texts if (m := re.fullmatch(rf"{word} (\d+)", text))]
+        assert numbers == list(range(50)), word
 
 
 def go_on(live: LiveHome, ten: int) -> None:
     """Let the flow pass the next ten calls."""
     (live.folder / f"go-{ten}").touch()
-
-
-def kill_engine(live: LiveHome) -> None:
-    """SIGKILL the engine that serves the home."""
-    pid = live.until(lambda: live.deck.engine_status().pid)
-    os.kill(pid, signal.SIGKILL)
-    live.until(lambda: live.deck.engine_status().pid != pid)
 
 
 def test_e_lends_the_terminal_to_the_editor_and_takes_it_back(live: LiveHome, tmp_path: Path) -> None:
@@ -129,7 +116,7 @@ def test_e_lends_the_terminal_to_the_editor_and_takes_it_back(live: LiveHome, tm
     live.environment["VISUAL"] = str(editor)
     source = "from flowdeck import flow\n\n\n@flow\ndef talks():\n    raise ValueError(7)\n"
     (live.folder / "talks.py").write_text(source)
-    with screen(live) as terminal:
+    with live.screen() as terminal:
         terminal.wait_for("Flows")
         terminal.press("3")
         terminal.wait_for("talks")

@@ -1,12 +1,12 @@
-"""Run all benchmarks, or those that are named: `python -m tests.benchmarks starts calls runs screen`."""
+"""Run all benchmarks, or those that are named: `python -m tests.benchmarks starts calls runs triggers screen idle`."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import calls, runs, screen, starts
+from tests.benchmarks import calls, idle, runs, screen, starts, triggers
 
-ALL = {"starts": starts.figures, "calls": calls.figures, "runs": runs.figures, "screen": screen.figures}
+ALL = {module.__name__.rpartition(".")[2]: module.figures for module in (starts, calls, runs, triggers, screen, idle)}
 
 
 def main(names: list[str]) -> int:

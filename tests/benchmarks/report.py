@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -48,6 +48,11 @@ class Figure:
             return f"{self.name:<44} {number} target {sign} {self.target:g} {self.unit:<14} {verdict}"
         ratio = f"{self.compared:.2f} × {self.floor_name} ({self.floor:,.1f} {self.unit})"
         return f"{self.name:<44} {number} {ratio}, target {sign} {self.target:g} ×  {verdict}"
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the value that this share of all values does not exceed."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 def best_of(measure: Callable[[], float], times: int) -> float:

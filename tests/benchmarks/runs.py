@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flowdeck.deck import Deck, FlowEntry
-from tests.benchmarks.report import Figure, best_of
+from tests.benchmarks.report import Figure, best_of, quantile
 
 TRIES = 40
 PATIENCE_SECONDS = 30.0
@@ -35,11 +35,11 @@ def figures() -> Iterator[Figure]:
     floor_name = "python -c 'from flowdeck import flow'"
     for function, name in (("hello", "first line"), ("hello_async", "first line of an async flow")):
         warm = _first_lines(function, spares=1)
-        yield Figure(f"{name}, warm, p50", _quantile(warm, 0.5), "ms", 100)
-        yield Figure(f"{name}, warm, p95", _quantile(warm, 0.95), "ms", 150)
+        yield Figure(f"{name}, warm, p50", quantile(warm, 0.5), "ms", 100)
+        yield Figure(f"{name}, warm, p95", quantile(warm, 0.95), "ms", 150)
     cold = _first_lines("hello", spares=0)
-    yield Figure("first line, cold, p50", _quantile(cold, 0.5), "ms", 4.0, floor, floor_name)
-    yield Figure("first line, cold, p95", _quantile(cold, 0.95), "ms", 8.0, floor, floor_name)
+    yield Figure("first line, cold, p50", quantile(cold, 0.5), "ms", 4.0, floor, floor_name)
+    yield Figure("first line, cold, p95", quantile(cold, 0.95), "ms", 8.0, floor, floor_name)
 
 
 def _sdk_start_milliseconds() -> float:
@@ -99,7 +99,3 @@ def _engine(folder: Path, spares: int) -> Iterator[Path]:
     finally:
         process.terminate()
         process.wait()
-
-
-def _quantile(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]

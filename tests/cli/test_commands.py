@@ -16,7 +16,7 @@ from tests.cli.conftest import Command, Script
 from tests.cli.seeds import Seeds
 
 NOUNS = {
-    "server": ["start", "stop", "status"],
+    "server": ["start", "stop", "status", "unwatch"],
     "flow": ["ls", "inspect"],
     "flow-run": ["create", "ls", "inspect", "logs", "retry", "rerun", "cancel", "delete"],
     "task-run": ["ls", "inspect"],
@@ -72,6 +72,7 @@ def test_every_listing_and_inspect_takes_json(command: Command) -> None:
         (["flow", "inspect", "nothing"], 3, "There is no flow 'nothing'."),
         (["task-run", "inspect", "99"], 3, "There is no task run 99."),
         (["server", "start", "/nowhere", "--background"], 3, "There is no folder /nowhere."),
+        (["server", "unwatch", "/nowhere"], 3, "The folder /nowhere is not watched. Watched folders: none."),
         (["run", "/nowhere.py"], 3, "There is no file /nowhere.py."),
         (["run", "/"], 2, "/ is a folder"),
     ],
@@ -96,6 +97,18 @@ def test_folder_named_like_a_command(
     output = command(word)
     assert output.code == 2
     assert output.err.endswith(f" To open the folder of that name: `flowdeck ./{word}`.\n")
+
+
+def test_watched_folder_that_is_gone(command: Command, deck: Deck, tmp_path: Path) -> None:
+    """`server status` says how to be rid of it, and that way works."""
+    folder = tmp_path / "not here"
+    folder.mkdir()
+    deck.watch_folder(folder)
+    folder.rmdir()
+    told = f"flowdeck: {folder} is not there; its flows are listed until `flowdeck server unwatch '{folder}'`.\n"
+    assert command("server", "status").err == told
+    assert command("server", "unwatch", str(folder)).out == f"The folder {folder} is watched no more; its runs stay.\n"
+    assert command("server", "status").err == ""
 
 
 def test_ambiguous_run(command: Command, seeds: Seeds) -> None:

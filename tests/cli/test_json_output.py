@@ -50,7 +50,8 @@ TASK_RUN = {
 STATE = {"state_type": TEXT, "state_name": TEXT, "message": Maybe(TEXT), "at": Time, "attempt": WHOLE}
 FLOW_RUN_DETAIL = {
     **FLOW_RUN, "parameters": TABLE, "working_dir": TEXT, "interpreter": Maybe(TEXT), "pid": Maybe(WHOLE),
-    "exit_code": Maybe(WHOLE), "signal": Maybe(WHOLE), "error": Maybe(ERROR), "states": Objects(STATE),
+    "exit_code": Maybe(WHOLE), "signal": Maybe(WHOLE), "peak_rss_bytes": Maybe(WHOLE),
+    "cpu_seconds": Maybe(NUMBER), "error": Maybe(ERROR), "states": Objects(STATE),
     "task_runs": Objects(TASK_RUN), "subflow_run_ids": LIST, "artifact_ids": LIST,
 }  # fmt: skip
 LOG_RECORD = {
@@ -158,6 +159,12 @@ def test_flows(command: Command, deck: Deck, seeds: Seeds, tmp_path: Path) -> No
     shown = command("flow", "inspect", "report", "--json").json
     check(shown, FLOW_DETAIL)
     assert shown["parameter_schema"] == SCHEMA
+
+
+def test_server_unwatch(command: Command, deck: Deck, tmp_path: Path) -> None:
+    """It prints what `server status` does, without the folder."""
+    deck.watch_folder(tmp_path)
+    assert command("server", "unwatch", str(tmp_path), "--json").json["folders"] == []
 
 
 def test_server_status(command: Command) -> None:

@@ -221,7 +221,7 @@ def test_flow_is_tried_again(dialect: Dialect, deck: Deck, slept: list[float]) -
     assert dialect.run(main) == 3
     (run,) = deck.flow_runs()
     assert (run.state_name, run.attempt, run.task_counts.total, run.error) == ("Completed", 3, 2, None)
-    assert slept == [5, 7]
+    assert sum(slept) == 5 + 7
     names = [state.state_name for state in deck.states(run.key)]
     assert names == ["Running", *["AwaitingRetry", "Retrying"] * 2, "Completed"]
     by_attempt = [deck.task_runs(run.key, flow_attempt=attempt) for attempt in (1, 2, 3)]

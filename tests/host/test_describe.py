@@ -207,6 +207,24 @@ def test_threads_and_exit_handlers_are_not_waited_for(folder: Folder) -> None:
     assert not (folder.path / "left").exists()
 
 
+def test_a_fork_at_module_level_is_told_with_its_line(folder: Folder) -> None:
+    """The copy says nothing, however far it gets; a subprocess, which copies nothing, is no matter."""
+    document = folder.described(
+        """
+        import os, subprocess
+        from flowdeck import flow
+        subprocess.run(["true"])
+        if os.fork():
+            os.wait()
+        @flow
+        def one(): pass
+        """
+    )
+    assert [flow["name"] for flow in document["flows"]] == ["one"]
+    (told,) = document["warnings"]
+    assert told.startswith("etl.py, line 5: the process is copied (fork) when the file is imported.")
+
+
 def test_names_that_collide_are_told_with_their_lines(folder: Folder) -> None:
     """Two flows of one name, a function defined twice, and a flow that only a class can reach."""
     document = folder.described(

@@ -363,3 +363,19 @@ def test_python_that_cannot_wait_is_said_once(live: LiveHome) -> None:
     assert live.until_over(run).state_type is StateType.COMPLETED
     live.until(lambda: f"A spare of {other} did not get ready" in live.stderr())
     assert live.deck.engine_status().spares_ready == 1
+
+
+def test_python_with_another_flowdeck_gives_no_spare(live: LiveHome) -> None:
+    """What waits there would be of another version than its host; its runs start cold."""
+    other = live.folder.parent / "python"
+    patched = live.folder.parent / "patched"
+    patched.mkdir()
+    (patched / "sitecustomize.py").write_text("import flowdeck\nflowdeck.__version__ = '0.0.9'\n")
+    other.write_text(f'#!/bin/sh\nPYTHONPATH="{patched}:$PYTHONPATH" exec {sys.executable} "$@"\n')
+    other.chmod(0o700)
+    live.start_engine()
+    until_ready(live)
+    run = trigger(live, QUICK, interpreter=str(other))
+    assert live.until_over(run).state_type is StateType.COMPLETED
+    live.until(lambda: f"No spare of {other}: it has flowdeck 0.0.9." in live.stderr())
+    assert live.deck.engine_status().spares_ready == 1

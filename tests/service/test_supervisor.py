@@ -208,6 +208,32 @@ def test_deaf_script_is_killed_after_the_grace(live: LiveHome) -> None:
     assert script.wait(30) == -signal.SIGKILL
 
 
+def test_script_that_goes_on_after_its_cancel_keeps_its_children(live: LiveHome) -> None:
+    """A notebook, say, whose run saw the cancel at its next task call: nothing of it is signalled."""
+    script = live.start_script("""
+        @task
+        def step(): time.sleep(0.3)
+
+        @flow
+        def main():
+            get_run_logger().info(str(subprocess.Popen(["sleep", "60"]).pid))
+            while True: step()
+
+        try:
+            main()
+        except BaseException: pass
+        while True: time.sleep(0.05)
+        """)
+    run = live.until(live.deck.flow_runs)[0]
+    child = int(live.until(lambda: live.messages(run, "logger"))[0])
+    keeper = Supervisor(live.database, lambda key, incarnation: False)
+    live.deck.cancel(run.id)
+    live.until(lambda: not keeper.look())
+    assert live.now(run).state_type is StateType.CANCELLED
+    assert is_running(child)
+    assert script.poll() is None
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_engine_passes_a_cancel_on_to_the_host(live: LiveHome, force: bool) -> None:
     """With an engine at hand, a cancel of a supervised run works as without one."""

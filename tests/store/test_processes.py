@@ -72,3 +72,16 @@ def test_sandbox_that_hides_the_boot(monkeypatch: pytest.MonkeyPatch) -> None:
     processes._machine.cache_clear()
     assert token is not None
     assert token.startswith("/")
+
+
+def test_process_of_an_earlier_boot() -> None:
+    """It is gone, whoever has its pid now; where nothing tells of boots, none is said to be another."""
+    mine = processes.token(os.getpid())
+    assert mine is not None
+    boot, rest = mine.split("/", 1)
+    earlier = f"{boot[::-1]}/{rest}"
+    assert not processes.is_alive(os.getpid(), earlier)
+    assert processes.is_of_another_boot(earlier)
+    assert not processes.is_of_another_boot(mine)
+    assert not processes.is_of_another_boot(f"/{rest}")
+    assert not processes.is_of_another_boot(None)

@@ -20,6 +20,7 @@ from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.store import flow_runs, processes, supervision
 from flowdeck.store.database import Database
 from flowdeck.store.home import locate
+from tests.support.terminal import Terminal
 
 PATIENCE_SECONDS = 30.0
 """How long a test waits for something that takes milliseconds, on a machine that is busy with other things."""
@@ -48,7 +49,10 @@ class LiveHome:
 
     def flow(self, body: str, *, function: str = "main", file: str = "flows.py") -> FlowEntry:
         """Write a flow file of this body and return the entry of one flow in it."""
-        (self.folder / file).write_text(PREAMBLE + textwrap.dedent(body), encoding="utf-8")
+        # In one step: a run of the file that was there before may be about to import it.
+        written = self.folder / f"{file}.new"
+        written.write_text(PREAMBLE + textwrap.dedent(body), encoding="utf-8")
+        written.replace(self.folder / file)
         return FlowEntry(
             folder=str(self.folder), file=file, function=function, name=function, line=1, description=None,
             parameter_schema={"type": "object", "properties": {}, "required": []}, status="ok", error=None,
@@ -77,7 +81,7 @@ class LiveHome:
 
     def all_runs(self) -> list[FlowRun]:
         """Return every run, subflows included, newest first."""
-        return self.deck.flow_runs(RunQuery())
+        return self.deck.flow_runs(RunQuery(limit=0))
 
     def now(self, run: FlowRun) -> FlowRun:
         """Return a run as it is now."""
@@ -104,6 +108,25 @@ class LiveHome:
         engine = self.start("flowdeck.service", "--started-by", started_by)
         self.until(lambda: self.deck.engine_status().pid == engine.pid or engine.poll() is not None)
         return engine
+
+    def kill_engine(self) -> None:
+        """SIGKILL the engine that serves the home, whoever started it."""
+        pid = self.until(lambda: self.deck.engine_status().pid)
+        os.kill(pid, signal.SIGKILL)
+        self.until(lambda: self.deck.engine_status().pid != pid)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours to its end, as a user does in the folder of flows."""
+        return subprocess.run(
+            [sys.executable, "-m", "flowdeck", *words],
+            env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=PATIENCE_SECONDS, check=False,
+        )  # fmt: skip
+
+    def screen(self, columns: int = 80, rows: int = 24, folder: Path | None = None) -> Terminal:
+        """Open the screen on this home's folder of flows, or on another, in a terminal of its own."""
+        command = [sys.executable, "-m", "flowdeck", str(folder or self.folder)]
+        return Terminal(command, columns, rows, self.environment)
 
     def start_script(self, body: str) -> subprocess.Popen[bytes]:
         """Run a flow file as a script."""
@@ -149,15 +172,32 @@ class LiveHome:
         """Wait until a run has its final state."""
         return self.until(lambda: (found := self.now(run)).is_final and found)
 
+    def until_ended(self, run: FlowRun) -> FlowRun:
+        """Wait until a run's process has ended and all that it wrote is in the log; its final state may come before."""
+        return self.until(lambda: (found := self.now(run)).is_final and found.exit_code is not None and found)
+
     def until_said(self, run: FlowRun, text: str) -> str:
         """Wait until a record of a run's log has this text; return its message."""
         return self.until(lambda: next((record.message for record in self.log(run) if text in record.message), None))
+
+    def processes(self) -> list[int]:
+        """Return every process with this home in its environment: engines, spares, hosts, flows, screens (Linux)."""
+        wanted = f"FLOWDECK_HOME={self.deck.home}".encode()
+        found: list[int] = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+        return found
 
     def close(self) -> None:
         """End everything."""
         for child in self._children:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)  # each is the leader of a session of its own
+        if (engine := self.deck.engine_status().pid) is not None:  # brought up by a screen or a command
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(engine, signal.SIGKILL)
         for run in supervision.live_runs(self.database.reader()):
             if processes.is_alive(run.host_pid, run.host_token) and run.host_pid is not None:
                 os.kill(run.host_pid, signal.SIGKILL)

@@ -72,8 +72,11 @@ class Terminal:
     def pump(self, seconds: float) -> int:
         """Take what the program sends for so long; returns the number of bytes."""
         before, end = self.bytes_received, time.perf_counter() + seconds
-        while self.exit_code is None and self._descriptor >= 0 and (left := end - time.perf_counter()) > 0:
-            if select.select([self._descriptor], [], [], left)[0]:
+        while self.exit_code is None and (left := end - time.perf_counter()) > 0:
+            if self._descriptor < 0:  # hung up: there is nothing to read, only an end to wait for
+                time.sleep(min(left, 0.01))
+                self._reap()
+            elif select.select([self._descriptor], [], [], left)[0]:
                 self._read()
         return self.bytes_received - before
 
@@ -131,8 +134,7 @@ class Terminal:
                 os.kill(self.pid, number)
             end = time.perf_counter() + 3
             while self.exit_code is None and time.perf_counter() < end:
-                if self._descriptor >= 0:
-                    self.pump(0.02)
+                self.pump(0.02)
                 self._reap()
         if self._descriptor >= 0:
             os.close(self._descriptor)

@@ -14,8 +14,8 @@ from flowdeck_tui.actions import ACTIONS, BY_ID
 from flowdeck_tui.app import FlowdeckApp
 from flowdeck_tui.panes.flows import FlowsPane
 from flowdeck_tui.panes.log_panel import LogPanel
-from flowdeck_tui.panes.runs import RunsPane
 from flowdeck_tui.panes.run_detail import RunDetail
+from flowdeck_tui.panes.runs import RunsPane
 from flowdeck_tui.screens.copy_menu import CopyScreen
 from flowdeck_tui.screens.menu import MenuScreen
 from flowdeck_tui.screens.run_form import RunForm

@@ -8,9 +8,11 @@ import pytest
 
 from flowdeck.deck import CallLine, FlowRun, RunError
 from flowdeck.rules.states import StateType
+from flowdeck_tui.app import FlowdeckApp
 from flowdeck_tui.panes import log_panel
 from flowdeck_tui.panes.log_title import reason_of, status_of, title_of
 from flowdeck_tui.present import UNICODE, Tone
+from flowdeck_tui.pump import Pace
 from flowdeck_tui.widgets.log_marks import Found, LogStatus
 from tests.tui.harness import line_with, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import NOW, Call, SeededHome
@@ -196,6 +198,36 @@ async def test_a_log_that_begins_late_is_found(home: SeededHome) -> None:
         await until_shown(pilot, "Nothing logged yet.")
         home.log(run, "first words")
         await until_shown(pilot, "first words", "1 line")
+
+
+@pytest.mark.asyncio
+async def test_first_lines_do_not_wait_for_their_turn(home: SeededHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a run is going, and its first own words, are shown at once; what follows comes at the pace of the line."""
+    monkeypatch.setattr(log_panel, "EAGER_SECONDS", 1000.0)
+    monkeypatch.setattr(FlowdeckApp, "pace", Pace(delivery_seconds=0.05, log_seconds=1000.0))
+    run = home.run("new", state="Running")
+    async with running_app(home) as (app, pilot):
+        await until_shown(pilot, "Nothing logged yet.")
+        home.log(run, "the run started")
+        await until_shown(pilot, "the run started")
+        home.log(run, "own words")
+        await until_shown(pilot, "own words")
+        assert app.runs_pane.log_panel.log_view.status.count == log_panel.FIRST_LINES
+
+
+@pytest.mark.asyncio
+async def test_a_log_is_opened_at_once_unless_one_is_on_the_way(
+    home: SeededHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first step shows a log; of those that follow fast, only the last one, when the cursor stands still."""
+    monkeypatch.setattr(log_panel, "SETTLE_SECONDS", 1000.0)
+    for number in range(3):
+        home.log(home.run(f"run-{number}"), f"lines of run-{number}")
+    async with running_app(home) as (_, pilot):
+        await until_shown(pilot, "── run-2  etl", "lines of run-2")
+        await press(pilot, "j")
+        await until_shown(pilot, "── run-1  etl")
+        assert "lines of run-2" in screen_text(pilot)
 
 
 @pytest.mark.asyncio

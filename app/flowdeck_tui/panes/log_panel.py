@@ -6,6 +6,7 @@ import os
 import shlex
 import termios
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
     from flowdeck.deck import CallLine, FlowRun, LineQuery, LogLine, MergedLog
 
 SETTLE_SECONDS: Final = 0.08
-"""A cursor that passes over a run faster than this does not open its log."""
+"""A cursor that passes over runs faster than this opens the log of the first and the last of them."""
+FIRST_LINES: Final = 2
+"""A log with fewer lines holds nothing of the flow's own yet: its first line says that the run started."""
+FIRST_LINES_SECONDS: Final = 0.03
+"""How often a log is looked at that waits for its first lines; a look that finds nothing draws nothing."""
+EAGER_SECONDS: Final = 2.0
+"""How long after a change of its run a log is looked at that often."""
 LARGE_LOG_BYTES: Final = 8 << 20
 """Counting the lines of a larger log takes longer than a key may wait."""
 LAST_LINES_SECONDS: Final = 2.0
@@ -78,6 +85,9 @@ class LogPanel(LogKeys):
         self._opening: Timer | None = None
         self._feeding: Timer | None = None
         self._quiet_seconds = 0.0
+        self._wanted_at = -SETTLE_SECONDS
+        """When another log was asked for last, in monotonic seconds."""
+        self._eager_until = 0.0
         self._parameters = ("", "")
         """Id of a run and its parameters as text."""
 
@@ -107,6 +117,7 @@ class LogPanel(LogKeys):
         self._run, self._call = run, call
         self._show_title()
         self._quiet_seconds = 0.0
+        self._eager_until = time.monotonic() + EAGER_SECONDS
         if (None if run is None else run.id) != self._opened_id:
             self._only = (None, "")
             self._open_soon()
@@ -126,9 +137,14 @@ class LogPanel(LogKeys):
             self._reason.show(self._parameters[1], Tone.MUTED, most=1)
 
     def _open_soon(self) -> None:
+        """Open the log now; while the cursor is on its way over many runs, once it stands still."""
+        before, self._wanted_at = self._wanted_at, time.monotonic()
         if self._opening is not None:
             self._opening.stop()
-        self._opening = self.set_timer(SETTLE_SECONDS, self._open)
+        if self._opening is None and self._wanted_at - before >= SETTLE_SECONDS:
+            self._open()
+        else:
+            self._opening = self.set_timer(SETTLE_SECONDS, self._open)
 
     def _open(self) -> None:
         self._opening = None
@@ -221,7 +237,15 @@ class LogPanel(LogKeys):
 
     def _keep_feeding(self) -> None:
         if self._feeding is None and self._run is not None:
-            self._feeding = self.set_timer(self._desk.pace.log_seconds, self._feed)
+            self._feeding = self.set_timer(self._look_seconds(), self._feed)
+
+    def _look_seconds(self) -> float:
+        """Return when to look for growth again: very soon for the lines that tell that a run is going."""
+        run, log = self._run, self._log
+        is_awaited = run is not None and not run.is_final and log is not None and log.count < FIRST_LINES
+        if is_awaited and time.monotonic() < self._eager_until:
+            return FIRST_LINES_SECONDS
+        return self._desk.pace.log_seconds
 
     def _stop_feeding(self) -> None:
         if self._feeding is not None:

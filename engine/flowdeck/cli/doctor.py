@@ -185,9 +185,9 @@ def _store(home: Home, store: Store) -> Iterator[Check]:
     if store.problem is None:
         yield Check("store", "ok", f"{home.database} is sound, schema {store.schema_version}")
     else:
-        yield Check(
-            "store", "error", store.problem, f"Keep a copy of {home.path}, then set FLOWDECK_HOME to another folder."
-        )
+        damaged = os.access(home.path, os.W_OK | os.X_OK) and os.access(home.database, os.W_OK)
+        fix = f"Keep a copy of {home.path}, then set FLOWDECK_HOME to another folder." if damaged else None
+        yield Check("store", "error", store.problem, fix)
 
 
 def _engine(home: Home, store: Store, engine: EngineStatus) -> Iterator[Check]:
@@ -197,9 +197,9 @@ def _engine(home: Home, store: Store, engine: EngineStatus) -> Iterator[Check]:
             yield Check("engine", "ok", f"runs (pid {engine.pid}, version {version})")
         else:
             message = f"runs (pid {engine.pid}), but is of version {version}"
-            yield Check(
-                "engine", "warning", message, "`flowdeck server stop`; the next command starts one of this version."
-            )
+            replace = "`flowdeck server start --background` replaces it."
+            fix = replace if engine.is_older else "Use that version here too."
+            yield Check("engine", "warning", message, fix)
         return
     if store.deck is not None and store.deck.flow_run_total(RunQuery(filter=in_states(StateType.SCHEDULED))):
         message = "no engine runs, and runs are scheduled"
@@ -258,7 +258,7 @@ def _open(home: Home) -> Store:
     if found != ["ok"]:
         deck.close()
         return Store(None, f"{home.database} is damaged: {'; '.join(found)}", ok=False, schema_version=version)
-    if version != SCHEMA_VERSION:
+    if version < SCHEMA_VERSION:
         problem = f"{home.database} has schema {version}; this flowdeck knows {SCHEMA_VERSION}"
         return Store(deck, problem, ok=False, schema_version=version)
     return Store(deck, None, ok=True, schema_version=version)

@@ -11,6 +11,7 @@ from flowdeck.rules.parameter_json import to_json
 
 if TYPE_CHECKING:
     from flowdeck.deck import EngineStatus, FlowEntry, FlowRun, LogRecord, RunError, StateRecord, TaskRun
+    from flowdeck.service.service_managers import Enablement
 
 Document = dict[str, Any]
 
@@ -73,6 +74,8 @@ def flow_run_detail(
         "pid": run.pid,
         "exit_code": run.exit_code,
         "signal": run.signal,
+        "peak_rss_bytes": run.peak_rss_bytes,
+        "cpu_seconds": run.cpu_seconds,
         "error": error(run.error),
         "states": [state(record) for record in states],
         "task_runs": [task_run(call, now) for call in task_runs],
@@ -180,4 +183,15 @@ def server_status(status: EngineStatus) -> Document:
         "spares_ready": status.spares_ready,
         "started_at": rfc3339(status.started_at),
         "version": status.version,
+    }
+
+
+def enablement(found: Enablement | None) -> Document:
+    """Write whether the engine is started at login; all but `enabled` is null when it never was."""
+    return {
+        "enabled": found is not None and found.enabled,
+        "manager": None if found is None else found.manager,
+        "name": None if found is None else found.name,
+        "file": None if found is None else str(found.file),
+        "linger": None if found is None else found.linger,
     }

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from flowdeck.rules.terminal_text import inert
+
+_UPPER_CONTROLS: Final = re.compile("[\x7f-\x9f]")
+"""What JSON may hold as it is and a terminal takes for the beginning of a sequence."""
 
 
 def note(sentence: str) -> None:
@@ -32,6 +36,8 @@ def json_lines(values: Iterable[Any], indent: int | None = None) -> None:
     sys.stdout.flush()
     for value in values:
         text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+        if not text.isprintable():
+            text = _UPPER_CONTROLS.sub(lambda control: f"\\u{ord(control[0]):04x}", text)
         # A lone surrogate, which UTF-8 cannot hold, becomes `\udc80`: in JSON that is its escape.
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from flowdeck import __version__
 from flowdeck.cli import json_output, printing, text_output
 from flowdeck.cli.settling import settle
-from flowdeck.cli.surroundings import now
+from flowdeck.cli.surroundings import note_version, now
 from flowdeck.cli.tables import paper_for
 from flowdeck.cli.verbs import Parser, Verb, add_json, run_noun
 from flowdeck.deck import Deck, EngineStatus
 from flowdeck.rules.exceptions import RefusedError, UsageError
+from flowdeck.rules.terminal_text import inert_line
+from flowdeck.service import service_managers
+from flowdeck.service.service_managers import Enablement
+from flowdeck.service.units import EngineCommand
+from flowdeck.store.home import locate
 
 NOT_RUNNING: Final = 3
+START_PATIENCE_SECONDS: Final = 15.0
+"""How long an engine may take to come up."""
+LOOK_SECONDS: Final = 0.1
 
 
 def main(argv: Sequence[str]) -> int:
@@ -39,22 +50,34 @@ def _start(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
         if folder is not None:
             deck.watch_folder(folder)
-        status = deck.engine_status()
+        before = deck.engine_status()
         if arguments.background:
-            status = deck.ensure_engine(started_by="server")
+            status = deck.ensure_engine(started_by="server", replace_older=True)
+            _note_versions(before, status)
             settle(deck, None if folder is None else [os.path.realpath(folder.expanduser())])
             _show(status, arguments.json)
             _note_no_folders(status)
             return 0
-        if status.running:
-            raise RefusedError(
-                f"An engine (pid {status.pid}) serves {deck.home} already. `flowdeck server stop` ends it; runs go on."
-            )
-        _note_no_folders(status)
+        if before.is_older:
+            deck.stop_engine()
+            _note_versions(before, None)
+        elif before.running:
+            hint = before.version_note or "`flowdeck server stop` ends it; runs go on."
+            raise RefusedError(f"An engine (pid {before.pid}) serves {deck.home} already: {hint}")
+        _note_no_folders(before)
     # Imported here: only this one command is an engine; watching files and what else it needs cost the others 50 ms.
     from flowdeck.service.engine import run_engine  # noqa: PLC0415
 
     return run_engine("server", folder)
+
+
+def _note_versions(before: EngineStatus, now_running: EngineStatus | None) -> None:
+    """Say which engine has made way for one of this version, or that one of a newer version stays."""
+    if now_running is not None and now_running.pid == before.pid:
+        note_version(now_running)
+    elif before.is_older:
+        ended = f"the engine of flowdeck {before.version} (pid {before.pid}) has ended"
+        printing.note(f"{ended}; one of {__version__} takes its place, and its runs go on.")
 
 
 def _note_no_folders(status: EngineStatus) -> None:
@@ -76,7 +99,83 @@ def _status(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
         status = deck.engine_status()
     _show(status, arguments.json)
+    note_version(status)
+    for gone in [folder for folder in status.folders if not os.path.isdir(folder)]:
+        printing.note(f"{gone} is not there; its flows are listed until `flowdeck server unwatch {shlex.quote(gone)}`.")
     return 0 if status.running else NOT_RUNNING
+
+
+def _configure_unwatch(parser: Parser) -> None:
+    parser.add_argument("folder", metavar="FOLDER", help="as `server status` shows it; it need not be there any more")
+    add_json(parser)
+
+
+def _unwatch(arguments: argparse.Namespace) -> int:
+    with closing(Deck()) as deck:
+        folder = Path(arguments.folder)
+        deck.unwatch_folder(folder)
+        if arguments.json:
+            printing.document(json_output.server_status(deck.engine_status()))
+        else:
+            printing.lines([inert_line(f"The folder {folder} is watched no more; its runs stay.")])
+    return 0
+
+
+# -- from login on -----------------------------------------------------------------------------------------------------
+
+
+def _enable(arguments: argparse.Namespace) -> int:
+    home = locate()
+    manager = service_managers.service_manager()
+    manager.check(home)
+    with closing(Deck()) as deck:
+        before = deck.engine_status()
+        if before.is_newer:
+            raise RefusedError(f"Nothing was changed: {before.version_note}")
+        enablement = manager.enable(EngineCommand.of(home, sys.executable, os.environ))
+        if before.running and deck.engine_status().pid == before.pid:
+            deck.stop_engine()  # the one that was enabled waits for its end; runs go on
+        if not _comes_up(deck, before.pid):
+            raise RefusedError(
+                f"{enablement.name} is enabled, but its engine did not come up. Its log says why: {home.engine_log}"
+            )
+    _show_enablement(enablement, arguments.json)
+    if enablement.linger is False:
+        printing.note(
+            "it ends when you log out and starts when you log in; "
+            f"`loginctl enable-linger {service_managers.user_name()}` keeps it from boot on."
+        )
+    return 0
+
+
+def _disable(arguments: argparse.Namespace) -> int:
+    home = locate()
+    manager = service_managers.service_manager()
+    manager.check(home)
+    enablement = manager.disable(home)
+    if enablement is None:
+        printing.note(f"no engine of {home.path} was enabled; `flowdeck server stop` stops one that runs.")
+    _show_enablement(enablement, arguments.json)
+    return 0
+
+
+def _comes_up(deck: Deck, earlier_pid: int | None) -> bool:
+    """Wait until another engine than that of before serves the home."""
+    deadline = time.monotonic() + START_PATIENCE_SECONDS
+    with deck.changes() as feed:
+        while deck.engine_status().pid in (None, earlier_pid):
+            if time.monotonic() > deadline:
+                return False
+            feed.wait(LOOK_SECONDS)
+    return True
+
+
+def _show_enablement(enablement: Enablement | None, as_json: bool) -> None:
+    if as_json:
+        printing.document(json_output.enablement(enablement))
+    elif enablement is not None:
+        does = "runs the engine now and from every login on" if enablement.enabled else "is stopped; runs go on"
+        printing.lines([inert_line(f"{enablement.name} {does} ({enablement.file}).")])
 
 
 def _show(status: EngineStatus, as_json: bool) -> None:
@@ -90,5 +189,8 @@ def _show(status: EngineStatus, as_json: bool) -> None:
 VERBS: Final[dict[str, Verb]] = {
     "start": Verb("run the engine in the foreground, or see that one runs in the background", _configure_start, _start),
     "stop": Verb("ask the engine to stop; runs go on", add_json, _stop),
+    "unwatch": Verb("take a folder from those that are watched, with its flows", _configure_unwatch, _unwatch),
+    "enable": Verb("start the engine at every login, by systemd or launchd", add_json, _enable),
+    "disable": Verb("stop it, and start it at login no more; runs go on", add_json, _disable),
     "status": Verb("tell whether an engine runs; exit 0 if so, 3 if not", add_json, _status),
 }

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from flowdeck.cli.printing import note
-from flowdeck.deck import Deck, FlowRun
+from flowdeck.deck import Deck, EngineStatus, FlowRun
+
+_noted: Final[set[str]] = set()
 
 
 def now() -> datetime:
@@ -15,15 +18,25 @@ def now() -> datetime:
 
 
 def bring_up_engine(deck: Deck) -> None:
-    """Start an engine if none serves the home, and say so.
+    """Start an engine if none serves the home, and say so; say it too when one of another version does.
 
     Raises:
         RefusedError: it did not come up.
     """
-    if deck.engine_status().running:
+    status = deck.engine_status()
+    if status.running:
+        note_version(status)
         return
     status = deck.ensure_engine(started_by="cli")
     note(f"started an engine for {deck.home} (pid {status.pid}); it ends by itself when nothing needs it.")
+
+
+def note_version(status: EngineStatus) -> None:
+    """Say that the engine is of another version, if it is; once."""
+    sentence = status.version_note
+    if sentence is not None and sentence not in _noted:
+        _noted.add(sentence)
+        note(sentence)
 
 
 def with_reasons(deck: Deck, runs: Sequence[FlowRun], at: datetime) -> list[tuple[FlowRun, str | None]]:

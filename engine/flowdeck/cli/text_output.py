@@ -36,6 +36,8 @@ _COLOURS: Final[Mapping[StateType, str]] = {
     _S.CRASHED: "31",
 }  # fmt: skip
 _UNKNOWN: Final = "-"
+_VALUE_LENGTH: Final = 2_000
+"""Characters of a parameter's value that are shown."""
 
 
 def flow_runs(runs: Iterable[tuple[FlowRun, str | None]], paper: Paper) -> list[str]:
@@ -85,6 +87,8 @@ def flow_run(
             "Process": "" if run.pid is None else str(run.pid),
             "Exit code": "" if run.exit_code is None else str(run.exit_code),
             "Signal": "" if run.signal is None else str(run.signal),
+            "Peak memory": "" if run.peak_rss_bytes is None else f"{run.peak_rss_bytes / 1e6:.1f} MB",
+            "CPU time": "" if run.cpu_seconds is None else f"{run.cpu_seconds:.2f}s",
             "Tasks": f"{counts.completed} of {counts.total} completed" if counts.total else "",
             "Log": f"{_count(run.error_count, 'error')}, {_count(run.warning_count, 'warning')}",
         },
@@ -309,7 +313,10 @@ def _first_line(text: str) -> str:
 
 
 def _value(value: Any) -> str:
-    return inert_line(json.dumps(value, ensure_ascii=False))
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) <= _VALUE_LENGTH:
+        return inert_line(text)
+    return f"{inert_line(text[:_VALUE_LENGTH])}… ({len(text):,} characters; --json has them all)"
 
 
 def _count(number: int, noun: str) -> str:

@@ -15,6 +15,7 @@ from flowdeck.execution.facts import FlowRunChanged
 from flowdeck.execution.failures import describe, state_of_error
 from flowdeck.execution.flow_outcome import final_state
 from flowdeck.execution.run_logs import capture_prints, engine_line
+from flowdeck.execution.task_engine import LONGEST_SLEEP_SECONDS
 from flowdeck.rules.exceptions import CancelledRun
 from flowdeck.rules.previews import preview
 from flowdeck.rules.specs import FlowSpec
@@ -106,13 +107,21 @@ async def _start_again(call: FlowCall, driver: Driver, state: State, delay_secon
     waiting = named("AwaitingRetry", f"Attempt {run.attempt + 1} {wait}. {state.message or ''}".rstrip())
     if not await driver.record(run.recorder, FlowRunChanged(waiting, now(), run.attempt, error)):
         return False
-    await driver.sleep(delay_seconds)
+    await _pass_delay(run, driver, delay_seconds)
     next_attempt = run.attempt + 1
     retrying = named("Retrying", f"Attempt {next_attempt}.")
     if not await driver.record(run.recorder, FlowRunChanged(retrying, now(), next_attempt)):
         return False
     run.start_attempt(next_attempt)
     return True
+
+
+async def _pass_delay(run: FlowRunContext, driver: Driver, delay_seconds: float) -> None:
+    """Let the delay pass, unless the run is cancelled meanwhile: of a script no engine may be there to say so."""
+    left_seconds = delay_seconds
+    while left_seconds > 0 and run.recorder.may_go_on():
+        await driver.sleep(min(left_seconds, LONGEST_SLEEP_SECONDS))
+        left_seconds -= LONGEST_SLEEP_SECONDS
 
 
 async def _end(call: FlowCall, driver: Driver, state: State, seconds: float) -> State:

@@ -15,6 +15,7 @@ from flowdeck.execution import context
 from flowdeck.execution.context import FlowRunContext
 from flowdeck.execution.facts import FlowRunChanged
 from flowdeck.execution.failures import storable
+from flowdeck.execution.own_process import use_from_now
 from flowdeck.execution.recorder import StoreRecorder
 from flowdeck.execution.run_logs import set_level
 from flowdeck.rules import parameters as parameter_rules
@@ -24,7 +25,7 @@ from flowdeck.rules.ids import new_run_id
 from flowdeck.rules.run_names import new_run_name
 from flowdeck.rules.specs import FlowSpec
 from flowdeck.rules.states import State, named
-from flowdeck.store import flow_runs, processes
+from flowdeck.store import flow_runs, foreign_access, processes
 from flowdeck.store.database import Database
 from flowdeck.store.flow_runs import NewFlowRun
 from flowdeck.store.home import locate
@@ -110,7 +111,9 @@ def _row(database: Database, key: int) -> FlowRun:
 @cache
 def _database_at(path: str) -> Database:
     del path  # a home that was given by name is opened once in a process
-    return Database()
+    database = Database()
+    foreign_access.guard(database.home)  # here run flows of users
+    return database
 
 
 def shared_database() -> Database:
@@ -125,8 +128,10 @@ def _start_root(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], p
     new = _new(spec, code, _as_json(parameters), RUNNING, tags)
     write = database.write if patient else database.try_write
     key = write(lambda connection: flow_runs.insert(connection, new))
+    recorder = StoreRecorder(database, key, new.id, new.incarnation)
+    recorder.resource_use = use_from_now()
     return FlowRunContext(
-        recorder=StoreRecorder(database, key, new.id, new.incarnation), run_name=new.name, flow_name=spec.name,
+        recorder=recorder, run_name=new.name, flow_name=spec.name,
         root_run_id=new.id, attempt=1, log_prints=bool(spec.log_prints), echo=True,
         max_workers=database.settings.task_runner_max_workers, parameters=dict(parameters), tags=tags,
     )  # fmt: skip

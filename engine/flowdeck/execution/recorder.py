@@ -18,7 +18,8 @@ from flowdeck.execution.facts import (
     TaskRunWaits,
 )
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.rules.states import StateType, named
+from flowdeck.rules.resource_use import ResourceUse
+from flowdeck.rules.states import TERMINAL, StateType, named
 from flowdeck.store import flow_runs, task_runs
 from flowdeck.store.database import Busy, Database, Operation
 from flowdeck.store.flow_runs import NewFlowRun
@@ -70,6 +71,10 @@ class Recorder(Protocol):
         """Return the highest call number used so far, over all attempts."""
         ...
 
+    def may_go_on(self) -> bool:
+        """Tell whether the run is still ours, and nobody wants it to end."""
+        ...
+
     def refusal(self) -> str:
         """Say in a sentence why a fact was refused."""
         ...
@@ -97,6 +102,8 @@ class StoreRecorder:
         self.incarnation = incarnation
         self._database = database
         self._log = LogWriter(database.home.log_file(run_id), max_bytes=database.settings.log_max_bytes)
+        self.resource_use: Callable[[], ResourceUse] | None = None
+        """What the run has used, to be recorded with its end; None where a run host does that."""
         self._counts_at = -COUNTS_INTERVAL_SECONDS
         self._counts_due = False
         self._timer: threading.Timer | None = None
@@ -111,6 +118,14 @@ class StoreRecorder:
     def try_record(self, fact: Fact) -> bool:
         """See `Recorder`."""
         return self._apply(fact, self._database.try_write)
+
+    def may_go_on(self) -> bool:
+        """See `Recorder`."""
+        row = self._database.reader().execute(
+            "SELECT state_type FROM flow_run WHERE key = ? AND incarnation = ?", (self.key, self.incarnation)
+        )
+        found = row.fetchone()
+        return found is not None and StateType(found[0]) not in {*TERMINAL, StateType.CANCELLING}
 
     def refusal(self) -> str:
         """See `Recorder`."""
@@ -247,6 +262,8 @@ class StoreRecorder:
         columns: dict[str, Any] = {"attempt": fact.attempt, "error": error_to_json(fact.error)}
         if fact.state.is_running():
             columns["started_at"] = fact.at
+        if fact.state.is_final() and self.resource_use is not None:
+            columns |= self.resource_use().columns()
         changed = flow_runs.set_state(
             connection, self.key, fact.state, fact.at, incarnation=self.incarnation, columns=columns
         )

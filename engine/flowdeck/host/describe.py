@@ -7,10 +7,12 @@ prints goes to stderr. Flows and tasks that the file calls at module level do no
 from __future__ import annotations
 
 import faulthandler
+import inspect
 import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -27,20 +29,25 @@ from flowdeck.rules.parameter_json import json_value
 
 STACK_AT_SHARE_OF_LIMIT: Final = 0.9
 """When, within the time limit, a file that is still being imported writes to stderr where it is."""
+_SHORTEST_SECONDS: Final = 0.01
 ALARM_AFTER_LIMIT_SECONDS: Final = 5.0
 """How long after the time limit this process ends by itself: nobody may be left who would end it."""
 
 
 def main() -> None:
-    """Describe the file that the command line names, within the seconds that may follow it."""
+    """Describe the file that the command line names: within the seconds that may follow it, since the moment after."""
     path = Path(sys.argv[1])
     if len(sys.argv) > 2:
-        _limit_time(float(sys.argv[2]))
+        _limit_time(*map(float, sys.argv[2:]))
     out = os.dup(1)
     os.dup2(2, 1)
     sys.argv = [str(path)]
     context.describing = True  # also for threads that the file starts and leaves behind
-    view = memoryview(json.dumps(describe_file(path)).encode())
+    described_by = os.getpid()
+    description = json.dumps(describe_file(path)).encode()
+    if os.getpid() != described_by:
+        os._exit(0)  # the file forks, and this is the copy: one of them speaks
+    view = memoryview(description)
     while view:
         view = view[os.write(out, view) :]
     # The author's threads and exit handlers belong to a run; nothing here waits for them.
@@ -55,6 +62,7 @@ def describe_file(path: Path) -> dict[str, Any]:
         `error`: {type, message, traceback, file, line} when it cannot be imported, else None.
     """
     context.module_level_calls.clear()
+    fork_lines = _noted_forks(path)
     try:
         module = load_file(path)
     except LoadError as error:
@@ -65,14 +73,32 @@ def describe_file(path: Path) -> dict[str, Any]:
         told = {"type": type(error).__name__, "message": str(error), "traceback": "", "file": str(path), "line": None}
         return {"flows": [], "warnings": [], "error": told}
     outlined = find_flows(_source_of(path), str(path)).flows
-    warnings = _call_warnings()
+    warnings = [*_call_warnings(), *_fork_warnings(path, fork_lines)]
     flows = _flows(module, outlined, warnings)
     warnings += [*_name_warnings(flows), *_shadow_warnings(outlined), *_class_warnings(outlined)]
     return {"flows": flows, "warnings": warnings, "error": None}
 
 
-def _limit_time(seconds: float) -> None:
-    faulthandler.dump_traceback_later(seconds * STACK_AT_SHARE_OF_LIMIT)
+def _noted_forks(path: Path) -> list[int]:
+    """Return a list that will have the lines of a file during which the process is copied."""
+    lines: list[int] = []
+    name = os.path.realpath(path)
+
+    def note() -> None:
+        frame = inspect.currentframe()
+        while frame is not None and os.path.realpath(frame.f_code.co_filename) != name:
+            frame = frame.f_back
+        if frame is not None:
+            lines.append(frame.f_lineno)
+
+    os.register_at_fork(before=note)
+    return lines
+
+
+def _limit_time(seconds: float, begun: float | None = None) -> None:
+    """Count from `begun`, by the monotonic clock that all processes share: this one may have been slow to start."""
+    late_seconds = 0.0 if begun is None else max(0.0, time.monotonic() - begun)
+    faulthandler.dump_traceback_later(max(_SHORTEST_SECONDS, seconds * STACK_AT_SHARE_OF_LIMIT - late_seconds))
     signal.setitimer(signal.ITIMER_REAL, seconds + ALARM_AFTER_LIMIT_SECONDS)
 
 
@@ -137,6 +163,14 @@ def _call_warnings() -> list[str]:
         f"{os.path.basename(file)}, line {line}: '{name}' is called when the file is imported. It does not run there; "
         'put the call under `if __name__ == "__main__":`.'
         for name, file, line in context.module_level_calls
+    ]
+
+
+def _fork_warnings(path: Path, lines: Sequence[int]) -> list[str]:
+    return [
+        f"{path.name}, line {line}: the process is copied (fork) when the file is imported. Put what does so under "
+        '`if __name__ == "__main__":`.'
+        for line in sorted(set(lines))
     ]
 
 

@@ -6,6 +6,7 @@ looks of a script (`sys.path[0]`, `sys.argv`), imports the file and runs the flo
 
 from __future__ import annotations
 
+import faulthandler
 import io
 import os
 import sys
@@ -38,6 +39,7 @@ def main() -> int:
 def execute(key: int, incarnation: int) -> int:
     """Be the process of a flow run from here on; return the exit code."""
     _show_lines_at_once()
+    faulthandler.enable()  # of a crash in C code the log shows the author's line
     database = shared_database()
     found = flow_run_queries.by_keys(database.reader(), [key])
     if not found:

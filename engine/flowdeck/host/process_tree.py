@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from flowdeck.store import processes
+from flowdeck.store.processes import RUN_ID_VARIABLE
 
-RUN_ID_VARIABLE: Final = "FLOWDECK_RUN_ID"
 KILL_PATIENCE_SECONDS: Final = 5.0
 """How long a killed process may take to be gone: the kernel has to get it out of what it is doing."""
 _PR_SET_CHILD_SUBREAPER: Final = 36

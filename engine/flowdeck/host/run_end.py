@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from flowdeck.host.oom_kills import OomVerdict
 from flowdeck.rules.clock import SYSTEM_CLOCK, to_datetime
+from flowdeck.rules.resource_use import ResourceUse
 from flowdeck.rules.states import State
 from flowdeck.store import flow_runs, supervision
 from flowdeck.store.database import Database
@@ -33,6 +34,19 @@ def describe_exit(code: int | None) -> str:
     if code < 0:
         return f"Its process was killed by {signal_name(-code)}."
     return f"Its process ended with exit code {code} before the flow was over."
+
+
+def describe_kill(verdict: OomVerdict, use: ResourceUse | None) -> str:
+    """Say what is known of a process that was ended by SIGKILL, which was not flowdeck's."""
+    peak = "" if use is None else f" (peak memory {use.peak_memory})"
+    if verdict is OomVerdict.CERTAIN:
+        return f"Killed by the out-of-memory killer of the system{peak}."
+    killed = "Its process was killed by SIGKILL, not by flowdeck"
+    if verdict is OomVerdict.LIKELY:
+        return f"{killed}; likely for lack of memory, for which the system ended a process meanwhile{peak}."
+    if verdict is OomVerdict.UNKNOWN:
+        return f"{killed}; the system does not tell whether for lack of memory{peak}."
+    return f"{killed}{peak}."
 
 
 def signal_name(number: int) -> str:
@@ -96,13 +110,6 @@ def count_levels_again(database: Database, key: int, run_id: str) -> None:
     finally:
         reader.close()
     database.write(lambda connection: flow_runs.set_log_counts(connection, key, warnings, errors))
-
-
-def resources(usage: Any) -> str:
-    """Put the resource use of a process that was waited for into words."""
-    # ru_maxrss is kilobytes on Linux, bytes on macOS.
-    peak_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return f"peak memory {peak_bytes / 1e6:.0f} MB, CPU {usage.ru_utime + usage.ru_stime:.2f} s"
 
 
 def _levels_since(reader: LogReader, since: int) -> tuple[int, int]:

@@ -17,16 +17,18 @@ import select
 import signal
 import sys
 import time
-from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 from flowdeck.host import process_tree
+from flowdeck.host.host_signals import Signals
+from flowdeck.host.oom_kills import OomKills, OomVerdict, count_oom_kills, judge
 from flowdeck.host.output import OutputStream
-from flowdeck.host.run_end import describe_exit, end_run, exit_columns, resources
+from flowdeck.host.run_end import describe_exit, describe_kill, end_run, exit_columns, signal_name
 from flowdeck.host.spare_order import TAKEN
 from flowdeck.host.spawning import GO, Spare, environment_of, order_of, spawn
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import FlowdeckError, RefusedError, StoreError
+from flowdeck.rules.resource_use import ResourceUse, resource_use_of
 from flowdeck.rules.states import State, StateType, named
 from flowdeck.store import flow_runs, processes, supervision
 from flowdeck.store.database import Database
@@ -40,37 +42,10 @@ LEFTOVER_GRACE_SECONDS: Final = 2.0
 LEFTOVER_LOOK_SECONDS: Final = 0.05
 RECORD_TRIES: Final = 10
 """How often the end of a run is written when the store cannot be, with growing pauses: some minutes in all."""
+KILLED_BELOW: Final = "While it ran, the system ended a process of its control group for lack of memory."
 _DEBUG: Final = 10
 _WARNING: Final = 30
 _ASKED_TO_END: Final = "Its run host was asked to end (SIGTERM)."
-
-
-class Signals:
-    """Signals to this process, as something that `poll` can wait for. SIGHUP is none of its business."""
-
-    def __init__(self) -> None:
-        self.descriptor, write = os.pipe()
-        os.set_blocking(self.descriptor, False)
-        os.set_blocking(write, False)
-        self._asked_to_end = False
-        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask_to_end)
-
-    def drain(self) -> None:
-        """Take what waits in the descriptor."""
-        with contextlib.suppress(BlockingIOError):
-            os.read(self.descriptor, 512)
-
-    def take_end(self) -> bool:
-        """Tell whether somebody asked for the end since this was last asked."""
-        asked, self._asked_to_end = self._asked_to_end, False
-        return asked
-
-    def _ask_to_end(self, _number: int, _frame: FrameType | None) -> None:
-        self._asked_to_end = True
 
 
 class Cancellation:
@@ -99,8 +74,12 @@ class RunHost:
         self._pid: int | None = None
         self._spare_control: int | None = None
         """Where a spare says that it has taken its order; None for a flow process that was started for the run."""
-        self._exit: tuple[int, Any] | None = None
-        """Exit code (negative: a signal) and resource use of the flow process, once it is gone."""
+        self._exit: int | None = None
+        """Exit code (negative: a signal) of the flow process, once it is gone."""
+        self._use: ResourceUse | None = None
+        """Of the flow process and of those below it, as far as they are gone."""
+        self._oom_kills = OomKills(None, None)
+        """As counted when the flow process began."""
         self._ended = False
         self._cancellation: Cancellation | None = None
         self._seen_version = -1
@@ -128,6 +107,7 @@ class RunHost:
         for descriptor, source in ((spawned.stdout, "stdout"), (spawned.stderr, "stderr")):
             self._streams[descriptor] = OutputStream(descriptor, source, self._log)
         if self._note_process(interpreter):
+            self._oom_kills = count_oom_kills()
             self._say_word(spawned.control, word)
             if spare is not None:
                 self._spare_control = spawned.control
@@ -154,7 +134,7 @@ class RunHost:
         try:
             self.start()
         except RefusedError as error:
-            self.record_end(str(error), None)
+            self.record_end(str(error))
             self._ended = True
 
     def serve(self) -> None:
@@ -209,8 +189,11 @@ class RunHost:
                     return
                 if pid == self._pid and not self._has_begun() and self._cancellation is None:
                     self._start_again()
-                elif pid == self._pid:
-                    self._exit = (os.waitstatus_to_exitcode(status), usage)
+                    continue
+                use = resource_use_of(usage)
+                self._use = use if self._use is None else self._use.plus(use)
+                if pid == self._pid:
+                    self._exit = os.waitstatus_to_exitcode(status)
                     self._seen_version, self._look_at = -1, 0.0  # whether it was cancelled decides what is left to do
 
     def _has_begun(self) -> bool:
@@ -326,12 +309,11 @@ class RunHost:
                 stream.flush()
             else:
                 self._streams.pop(descriptor).close()
-        code = None if self._exit is None else self._exit[0]
-        state = self.record_end(describe_exit(code), code)
+        state = self.record_end(self._reason())
         self._ended = True
         if self._exit is not None and self._database.settings.logging_level == "DEBUG":
-            ended = f"exit code {code}" if code is not None and code >= 0 else describe_exit(code)
-            self._say(f"Its process ended: {ended}; {resources(self._exit[1])}.", _DEBUG)
+            ended = f"exit code {self._exit}" if self._exit >= 0 else signal_name(-self._exit)
+            self._say(f"Its process ended: {ended}; {self._use}.", _DEBUG)
         if state is not None and state.is_crashed() and (left := self._members()):
             self._say(f"Processes that the run started go on: {process_tree.names(left)}.")
         self._report_counts()
@@ -344,12 +326,22 @@ class RunHost:
             with contextlib.suppress(StoreError):
                 self._database.write(lambda connection: flow_runs.add_log_counts(connection, key, warnings, errors))
 
-    def record_end(self, reason: str, code: int | None) -> State | None:
+    def _reason(self) -> str:
+        """Say what the end of the flow process means if its flow was not over."""
+        verdict = judge(self._oom_kills, count_oom_kills())
+        if self._exit == -signal.SIGKILL:
+            return describe_kill(verdict, self._use)
+        if self._exit is not None and verdict is OomVerdict.CERTAIN:
+            self._say(KILLED_BELOW)  # what the flow saw was a command of its own that died of SIGKILL
+        return describe_exit(self._exit)
+
+    def record_end(self, reason: str) -> State | None:
         """Record that the flow process is gone, or never was; keep trying while the store cannot be written."""
         holder = Holder(self._assignment.key, self._assignment.incarnation, os.getpid(), self._pid)
+        columns = {**exit_columns(self._exit), **({} if self._use is None else self._use.columns())}
         for number in range(RECORD_TRIES):
             try:
-                return end_run(self._database, self._assignment.run_id, holder, reason, exit_columns(code), self._log)
+                return end_run(self._database, self._assignment.run_id, holder, reason, columns, self._log)
             except StoreError as error:
                 if number == RECORD_TRIES - 1 or not self._database.home.database.exists():
                     raise
@@ -375,7 +367,7 @@ def host_run(key: int, incarnation: int, signals: Signals, spare: Spare | None =
     try:
         host.start(spare)
     except RefusedError as error:
-        host.record_end(str(error), None)
+        host.record_end(str(error))
         return 1
     host.serve()
     return 0

@@ -13,7 +13,8 @@ import sys
 from typing import Final
 
 from flowdeck.host import process_tree
-from flowdeck.host.run_host import Signals, host_run
+from flowdeck.host.host_signals import Signals
+from flowdeck.host.run_host import host_run
 from flowdeck.host.spare_order import READY as FLOW_PROCESS_READY
 from flowdeck.host.spawning import Spare, spawn_spare
 from flowdeck.rules.exceptions import FlowdeckError, RefusedError

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from typing import Final
 
 from flowdeck.host import flow_process
-from flowdeck.host.process_tree import RUN_ID_VARIABLE
 from flowdeck.host.spare_order import READY, TAKEN, Order
 from flowdeck.host.spawning import enter_folder
 from flowdeck.rules.exceptions import FlowdeckError
+from flowdeck.store.processes import RUN_ID_VARIABLE
 
 _READ_BYTES: Final = 64 * 1024
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flowdeck.host.process_tree import RUN_ID_VARIABLE
 from flowdeck.host.spare_order import UNCLAIMED_RUN_ID, Order
 from flowdeck.rules.exceptions import RefusedError
 from flowdeck.rules.spares import variables_that_forbid
 from flowdeck.store.home import Home
+from flowdeck.store.processes import RUN_ID_VARIABLE
 from flowdeck.store.supervision import Assignment
 
 GO: Final = b"\n"

@@ -17,8 +17,8 @@ from typing import IO, Any, Final
 from uuid import uuid4
 
 from flowdeck.host import process_tree
-from flowdeck.host.process_tree import RUN_ID_VARIABLE
 from flowdeck.store.catalogue import FlowDescription
+from flowdeck.store.processes import RUN_ID_VARIABLE
 from flowdeck.store.run_facts import RunError
 
 TIME_LIMIT_SECONDS: Final = 30.0
@@ -80,7 +80,8 @@ class _Child:
 
     def look(self) -> Description:
         """Run the child to its end, or to its time limit, and return what it said."""
-        command = [self._interpreter, "-P", "-m", "flowdeck.host.describe", self._path, str(self._limit)]
+        limit = (str(self._limit), str(time.monotonic()))
+        command = [self._interpreter, "-P", "-m", "flowdeck.host.describe", self._path, *limit]
         mark = f"describe-{uuid4()}"  # by which processes are found that the import moved out of the child's group
         environment = {**os.environ, RUN_ID_VARIABLE: mark}
         try:

@@ -85,7 +85,10 @@ class Discovery:
 
     async def _follow_listed(self) -> None:
         listed = set(self._catalogue.folders())
-        await _end([self._followers.pop(gone) for gone in self._followers.keys() - listed])
+        for gone in self._followers.keys() - listed:
+            await _end([self._followers.pop(gone)])
+            # A description may have come in between the request to forget the folder and this.
+            await _finish(self._catalogue.remove_unwatched, gone)
         for folder in sorted(listed - self._followers.keys()):
             follower = _Follower(folder, self._catalogue, self._describer)
             self._followers[folder] = asyncio.create_task(follower.follow())

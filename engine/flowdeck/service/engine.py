@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from flowdeck import __version__
-from flowdeck.host.process_tree import RUN_ID_VARIABLE
 from flowdeck.rules.exceptions import FlowdeckError, NotFoundError, StoreError
+from flowdeck.service import journal
 from flowdeck.service.discovery import Discovery
 from flowdeck.service.journal import say
-from flowdeck.service.lifetime import STAYS, Lifetime
+from flowdeck.service.lifetime import HomeWatch, Lifetime
 from flowdeck.service.spares import SpareKeeper
 from flowdeck.service.supervisor import Supervisor
 from flowdeck.service.worker import Worker
 from flowdeck.store import engines, supervision
 from flowdeck.store.catalogue import Catalogue
 from flowdeck.store.database import Database
-from flowdeck.store.engines import EngineLock
+from flowdeck.store.engines import STAYS, EngineLock
 from flowdeck.store.feed import ChangeFeed
+from flowdeck.store.processes import RUN_ID_VARIABLE
 from flowdeck.store.records import Changes
 from flowdeck.store.sqlite import DatabaseError
 
@@ -33,6 +34,8 @@ POLL_SECONDS: Final = 0.25
 SETTLE_SECONDS: Final = 0.02
 """Bells that ring within this time are answered together."""
 STORE_PAUSE_SECONDS: Final = 1.0
+HOME_LOOK_SECONDS: Final = 1.0
+"""How often it is looked at whether the home is still there, and how long the engine's log has become."""
 LOCK_PATIENCE_SECONDS: Final = 5.0
 """How long to wait for an engine that is just leaving: its row is gone, its lock not yet."""
 _LOCK_STEP_SECONDS: Final = 0.05
@@ -55,15 +58,19 @@ class Engine:
         self._supervisor = Supervisor(database, self._worker.is_starting)
         self._discovery = Discovery(database)
         self._stopping = asyncio.Event()
+        self._home_is_gone = False
 
-    async def serve(self) -> None:
-        """Serve until the end."""
+    async def serve(self) -> bool:
+        """Serve until the end; False when that is because the home was taken away."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, f"Asked to stop ({number.name}); runs go on without an engine.")
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        # Not before: who finds the row may ask for the end.
+        await asyncio.to_thread(engines.register, self._database, __version__, self._started_by)
+        say(f"Engine {__version__} (pid {os.getpid()}) serves {self._database.home.path}.")
         jobs = [self._worker.serve, self._supervisor.serve, self._discovery.serve, self._spares.serve]
-        jobs.append(self._follow_changes)
+        jobs += [self._follow_changes, self._watch_home]
         if self._started_by != STAYS:
             jobs.append(self._watch_lifetime)
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stopping.wait())
@@ -74,7 +81,9 @@ class Engine:
         await asyncio.gather(stopping, *tasks, return_exceptions=True)
         self._spares.close()
         for task in done:
-            task.result()  # a job that ends by itself has a fault: let it be seen
+            if not self._home_is_gone:
+                task.result()  # a job that ends by itself has a fault: let it be seen
+        return not self._home_is_gone
 
     def _stop(self, reason: str) -> None:
         if not self._stopping.is_set():
@@ -115,6 +124,16 @@ class Engine:
                 self._stop(f"Nobody has needed an engine for {lifetime.idle_seconds:g} s.")
                 return
 
+    async def _watch_home(self) -> None:
+        home, watch = self._database.home, HomeWatch(self._database.home)
+        while True:
+            journal.cut(home.engine_log)
+            await asyncio.sleep(HOME_LOOK_SECONDS)
+            if watch.is_gone():
+                self._home_is_gone = True
+                self._stop(f"The home {home.path} was removed or replaced under this engine, which ends.")
+                return
+
 
 async def _ring(feed: ChangeFeed) -> None:
     """Wait until the feed's bell rings, or for as long as a lost ring may cost."""
@@ -148,12 +167,13 @@ async def _lasting(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
             return
 
 
-def run_engine(started_by: str, folder: Path | None = None) -> int:
+def run_engine(started_by: str, folder: Path | None = None, *, patient: bool = False) -> int:
     """Be the engine of the home that the environment names; return the exit code once it has ended.
 
     Args:
         started_by: `tui` or `cli`: ends by itself when nobody needs it; `server`: stays.
         folder: to watch from now on.
+        patient: wait for the end of another engine that serves the home.
 
     Raises:
         FlowdeckError: the home or the folder cannot be used.
@@ -161,29 +181,41 @@ def run_engine(started_by: str, folder: Path | None = None) -> int:
     os.environ.pop(RUN_ID_VARIABLE, None)  # started by a flow, it does not belong to that flow's run
     database = Database()
     try:
-        return _serve_home(database, started_by, folder)
+        return _serve_home(database, started_by, folder, patient)
     finally:
         database.close()
 
 
-def _serve_home(database: Database, started_by: str, folder: Path | None) -> int:
+def _serve_home(database: Database, started_by: str, folder: Path | None, patient: bool) -> int:
     lock = EngineLock(database.home)
     if not _acquire(lock, database):
         say(f"Another engine (pid {engines.status(database).pid}) serves {database.home.path} already.")
-        return 1 if started_by == STAYS else 0
+        if not patient:
+            return 1 if started_by == STAYS else 0
+        say("This one waits for its end.")
+        if not lock.acquire(wait=True):
+            say(f"The home {database.home.path} was removed meanwhile.")
+            return 1
     try:
         if folder is not None:
             _watch(database, folder)
-        engines.register(database, __version__, started_by)
-        say(f"Engine {__version__} (pid {os.getpid()}) serves {database.home.path}.")
-        try:
-            asyncio.run(Engine(database, started_by).serve())
-        finally:
-            engines.unregister(database)
+        if not _serve(database, started_by):
+            return 1
         say("Ended.")
     finally:
         lock.release()
     return 0
+
+
+def _serve(database: Database, started_by: str) -> bool:
+    """Be the engine until its end; False when the home was taken away."""
+    has_home = True
+    try:
+        has_home = asyncio.run(Engine(database, started_by).serve())
+    finally:
+        if has_home:
+            engines.unregister(database)
+    return has_home
 
 
 def _acquire(lock: EngineLock, database: Database) -> bool:
@@ -203,10 +235,10 @@ def _watch(database: Database, folder: Path) -> None:
     Catalogue(database).watch_folder(os.path.realpath(path))
 
 
-def main(started_by: str, folder: Path | None) -> int:
+def main(started_by: str, folder: Path | None, *, patient: bool = False) -> int:
     """Run the engine as a process of its own; what prevents it is one sentence on stderr."""
     try:
-        return run_engine(started_by, folder)
+        return run_engine(started_by, folder, patient=patient)
     except FlowdeckError as error:
         sys.stderr.write(f"{error}\n")
         return 3 if isinstance(error, NotFoundError) else 1

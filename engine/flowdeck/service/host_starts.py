@@ -7,8 +7,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from flowdeck.host.process_tree import RUN_ID_VARIABLE
 from flowdeck.store.home import Home
+from flowdeck.store.processes import RUN_ID_VARIABLE
 
 
 def host_environment(home: Home) -> dict[str, str]:

@@ -1,20 +1,17 @@
-"""How long an engine stays that a front end brought up: until nobody looks and nothing is left to do."""
+"""How long an engine stays: as long as its home does; one of a front end until nobody looks and nothing is to do."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
-from typing import Final
+from pathlib import Path
 
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
 from flowdeck.store import supervision
 from flowdeck.store.database import Database
 from flowdeck.store.doorbell import SUFFIX, short_path
 from flowdeck.store.home import Home
-
-STAYS: Final = "server"
-"""An engine of this origin stays until it is told to go."""
 
 
 class Lifetime:
@@ -43,6 +40,26 @@ class Lifetime:
         if supervision.any_live(self._database.reader()) or has_clients(self._database.home):
             self._needed_at = now
         return now - self._needed_at >= self.idle_seconds
+
+
+class HomeWatch:
+    """Knows whether a home is still the one that the engine began to serve."""
+
+    def __init__(self, home: Home) -> None:
+        """Remember the home as it is."""
+        self._files = {path: _identity(path) for path in (home.engine_lock, home.database)}
+
+    def is_gone(self) -> bool:
+        """Tell whether the home was removed, or has other files by now: then its lock protects nothing any more."""
+        return any(known is None or _identity(path) != known for path, known in self._files.items())
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino)
 
 
 def has_clients(home: Home) -> bool:

@@ -18,7 +18,7 @@ from flowdeck.host.run_end import end_run
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
 from flowdeck.rules.states import StateType, named
 from flowdeck.service.journal import say
-from flowdeck.service.verdicts import Verdict, judge
+from flowdeck.service.verdicts import StateAges, Verdict, judge
 from flowdeck.store import processes, supervision
 from flowdeck.store.database import Database
 from flowdeck.store.log_writer import LogWriter
@@ -29,19 +29,26 @@ CANCEL_LOOK_SECONDS: Final = 0.1
 """While a script run is being cancelled."""
 
 HOST_GONE: Final = "Its run host is gone, and its process with it."
-PROCESS_GONE: Final = "Its process is gone: it was killed, or the machine was restarted."
+PROCESS_GONE: Final = "Its process is gone: it was killed, or ended without a word."
 NEVER_STARTED: Final = "Its run host never started."
+RESTARTED: Final = "The machine was restarted while it ran."
+
+
+LEFTOVER_GRACE_SECONDS: Final = 2.0
+"""When a cancelled script is gone, how long what it left behind has to follow."""
 
 
 @dataclass(slots=True)
 class ScriptCancel:
-    """A script run that was asked to end by signal."""
+    """A script run that is being cancelled."""
 
     script: Member
-    kill_at: float
-    """Monotonic seconds."""
+    run_id: str
+    kill_at: float | None = None
+    """Monotonic seconds; None before it was first asked to end."""
+    leftovers_asked: bool = False
     members: set[Member] = field(default_factory=set[Member])
-    """Its process and all that was seen below it."""
+    """Its process and all that was seen of its tree."""
 
 
 class Supervisor:
@@ -60,6 +67,7 @@ class Supervisor:
         self._database = database
         self._is_starting = is_starting
         self._clock = clock
+        self._ages = StateAges(clock)
         self._told_hosts: set[tuple[int, int, bool]] = set()
         self._script_cancels: dict[tuple[int, int], ScriptCancel] = {}
         self._changed = asyncio.Event()
@@ -102,8 +110,11 @@ class Supervisor:
         """
         reader = self._database.reader()
         runs = supervision.live_runs(reader)
+        ages = self._ages.of(runs)
         for run in runs:
-            verdict = self._judge(run)
+            if run.state_type is StateType.CANCELLING and run.host_pid is None and run.pid is not None:
+                self._note_cancelling(run)
+            verdict = self._judge(run, ages[run.key])
             if verdict in self._actions:
                 self._actions[verdict](run)
         for run in supervision.stray_subflows(reader):
@@ -115,13 +126,13 @@ class Supervisor:
         scripts_wait = any(run.state_type is StateType.CANCELLING and run.host_pid is None for run in runs)
         return scripts_wait or bool(self._script_cancels)
 
-    def _judge(self, run: LiveRun) -> Verdict:
+    def _judge(self, run: LiveRun, age_seconds: float) -> Verdict:
         return judge(
             run,
             host_lives=processes.is_alive(run.host_pid, run.host_token),
             process_lives=processes.is_alive(run.pid, run.pid_token),
             is_starting=self._is_starting(run.key, run.incarnation),
-            now=self._clock.now_microseconds(),
+            age_seconds=age_seconds,
         )
 
     # -- what is done --------------------------------------------------------------------------------------------
@@ -140,46 +151,62 @@ class Supervisor:
             say(f"Run {run.run_id} had lost its host; {killed} of its processes were killed.")
         if survivors:
             say(f"Processes of run {run.run_id} could not be ended: {process_tree.names(survivors)}.")
-        self._close(run, HOST_GONE)
+        self._close(run, RESTARTED if processes.is_of_another_boot(run.host_token) else HOST_GONE)
 
     def _close_script(self, run: LiveRun) -> None:
-        """Close a run whose script is gone; of one that was being cancelled, end what it left behind."""
+        """Close a run whose script is gone, or shall go now; of one that was being cancelled nothing is left."""
         cancel = self._script_cancels.pop((run.key, run.incarnation), None)
         if cancel is not None:
-            process_tree.kill_all(lambda: _alive(cancel.members), _nothing)
-        self._close(run, PROCESS_GONE)
+            process_tree.kill_all(lambda: self._left_of(cancel), _nothing)
+        self._close(run, RESTARTED if processes.is_of_another_boot(run.pid_token) else PROCESS_GONE)
+
+    def _note_cancelling(self, run: LiveRun) -> None:
+        """Remember a script that is being cancelled and what belongs to it: that ends with it, however it ends."""
+        script = Member(run.pid or 0, run.pid_token or "")
+        cancel = self._script_cancels.setdefault((run.key, run.incarnation), ScriptCancel(script, run.run_id))
+        cancel.members |= set(self._members(run))
 
     def _cancel_script(self, run: LiveRun) -> None:
         """Ask a script, and what it has started, to end; after the grace, end it. Never by its process group."""
         now = self._clock.monotonic_seconds()
-        members = set(self._members(run))
-        cancel = self._script_cancels.get((run.key, run.incarnation))
-        if cancel is None:
-            grace_seconds = 0.0 if run.cancel_forced else self._database.settings.cancel_grace_seconds
-            cancel = self._script_cancels[run.key, run.incarnation] = ScriptCancel(
-                Member(run.pid or 0, run.pid_token or ""), now + grace_seconds
-            )
-            for member in members if grace_seconds else ():
-                process_tree.send(member, signal.SIGTERM)
-        elif run.cancel_forced:
+        cancel = self._script_cancels[run.key, run.incarnation]
+        if run.cancel_forced:
             cancel.kill_at = now
-        cancel.members |= members
+        elif cancel.kill_at is None:
+            cancel.kill_at = now + self._database.settings.cancel_grace_seconds
+            for member in _alive(cancel.members):
+                process_tree.send(member, signal.SIGTERM)
         if now >= cancel.kill_at:
-            process_tree.kill_all(lambda: _alive(cancel.members), _nothing)
             self._close_script(run)
 
     def _end_leftovers(self, live: set[tuple[int, int]]) -> None:
-        """Of scripts that have recorded their cancel by themselves and are gone, end what they left behind."""
-        now = self._clock.monotonic_seconds()
+        """Of scripts that have recorded their cancel by themselves, end what they left behind."""
         for claim, cancel in list(self._script_cancels.items()):
-            if claim in live:
-                continue
-            left = _alive(cancel.members)
-            if left and now < cancel.kill_at:
-                continue
-            del self._script_cancels[claim]
-            if cancel.script not in left:  # a script that goes on looks after its own children
-                process_tree.kill_all(lambda members=cancel.members: _alive(members), _nothing)
+            if claim not in live and self._is_settled(cancel):
+                del self._script_cancels[claim]
+
+    def _is_settled(self, cancel: ScriptCancel) -> bool:
+        """End what a script whose run is over left behind; tell whether there is nothing more to do."""
+        now = self._clock.monotonic_seconds()
+        if cancel.kill_at is None:
+            cancel.kill_at = now + self._database.settings.cancel_grace_seconds
+        if _alive({cancel.script}):
+            return now >= cancel.kill_at  # one that goes on, such as a notebook, looks after its own children
+        left = self._left_of(cancel)
+        if not cancel.leftovers_asked:
+            cancel.leftovers_asked = True
+            cancel.kill_at = min(cancel.kill_at, now + LEFTOVER_GRACE_SECONDS)
+            for member in left:
+                process_tree.send(member, signal.SIGTERM)
+        if left and now < cancel.kill_at:
+            return False
+        process_tree.kill_all(lambda: self._left_of(cancel), _nothing)
+        return True
+
+    def _left_of(self, cancel: ScriptCancel) -> list[Member]:
+        """Return what goes on of what was seen of a script's tree, and what carries its run's id."""
+        protected = supervision.protected_pids(self._database.reader())
+        return list({*_alive(cancel.members), *process_tree.members(None, cancel.run_id, protected)})
 
     def _give_back(self, run: LiveRun) -> None:
         at = self._clock.now_microseconds()
@@ -199,7 +226,8 @@ class Supervisor:
 
     def _close_stray(self, run: LiveRun) -> None:
         at = self._clock.now_microseconds()
-        state = named("Cancelled") if run.state_type is StateType.CANCELLING else named("Crashed", PROCESS_GONE)
+        gone = RESTARTED if processes.is_of_another_boot(run.pid_token) else PROCESS_GONE
+        state = named("Cancelled") if run.state_type is StateType.CANCELLING else named("Crashed", gone)
         self._database.write(lambda connection: supervision.end_subflow(connection, run.key, state, at))
 
     def _members(self, run: LiveRun) -> list[Member]:

@@ -1,11 +1,12 @@
-"""What is to be done about a run that is not over, judged by its row and by which of its processes live. Pure."""
+"""What is to be done about a run that is not over, judged by its row and by which of its processes live."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Final
 
-from flowdeck.rules.clock import MICROSECONDS_PER_SECOND
+from flowdeck.rules.clock import MICROSECONDS_PER_SECOND, Clock
 from flowdeck.rules.states import StateType
 from flowdeck.store.supervision import LiveRun
 
@@ -31,18 +32,43 @@ class Verdict(Enum):
     """It was claimed, and no process ever came of it."""
 
 
-def judge(run: LiveRun, *, host_lives: bool, process_lives: bool, is_starting: bool, now: int) -> Verdict:
-    """Decide about one run.
+class StateAges:
+    """How long runs have been in their states, by a clock that a sleep of the machine or a set time does not move.
+
+    Wall time is believed once, for the runs that are there at the first look: nothing else tells of the time before.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        """Know of no run yet."""
+        self._clock = clock
+        self._since: dict[tuple[int, int, StateType], float] | None = None
+
+    def of(self, runs: Iterable[LiveRun]) -> dict[int, float]:
+        """Return the seconds of each of all runs that are not over, by its key."""
+        now = self._clock.monotonic_seconds()
+        known = self._since
+        self._since = {}
+        for run in runs:
+            state = (run.key, run.incarnation, run.state_type)
+            since = now - self._wall_age_seconds(run) if known is None else known.get(state, now)
+            self._since[state] = since
+        return {key: now - since for (key, _, _), since in self._since.items()}
+
+    def _wall_age_seconds(self, run: LiveRun) -> float:
+        return max(0.0, (self._clock.now_microseconds() - run.state_at) / MICROSECONDS_PER_SECOND)
+
+
+def judge(run: LiveRun, *, host_lives: bool, process_lives: bool, is_starting: bool, age_seconds: float) -> Verdict:
+    """Decide about one run. Pure.
 
     Args:
         run: its row.
         host_lives: its recorded host is that very process, and not a zombie.
         process_lives: the same of its flow process.
         is_starting: this engine has started a host for it, which is alive and may be about to say so.
-        now: microseconds since 1970 UTC.
+        age_seconds: how long it has been in its state.
     """
     cancelling = run.state_type is StateType.CANCELLING
-    age_seconds = (now - run.state_at) / MICROSECONDS_PER_SECOND
     if run.host_pid is not None:
         if not host_lives:
             return Verdict.HOST_LOST

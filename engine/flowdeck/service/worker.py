@@ -17,7 +17,7 @@ from flowdeck.store import flow_runs, processes, run_requests, supervision
 from flowdeck.store.database import Database
 from flowdeck.store.sqlite import Connection
 
-LONGEST_SLEEP_SECONDS: Final = 60.0
+LONGEST_SLEEP_SECONDS: Final = 1.0
 """A wall clock may be set, and a laptop may sleep: what is due is looked up this often whatever was reckoned."""
 
 HAND_OVER_PATIENCE_SECONDS: Final = 30.0

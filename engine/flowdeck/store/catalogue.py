@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowdeck.rules.clock import SYSTEM_CLOCK
+from flowdeck.rules.exceptions import NotFoundError
 from flowdeck.rules.states import StateType
 from flowdeck.store.database import Database
 from flowdeck.store.flow_run_queries import moment
@@ -57,17 +58,33 @@ class Catalogue:
         def add(connection: Connection) -> None:
             known = connection.execute("SELECT 1 FROM watched_folder WHERE path = ?", (path,)).fetchone()
             if known is None:
-                connection.execute("INSERT INTO watched_folder VALUES (?, ?)", (path, SYSTEM_CLOCK.now_microseconds()))
+                row = (path, SYSTEM_CLOCK.now_microseconds())
+                connection.execute("INSERT INTO watched_folder(path, added_at) VALUES (?, ?)", row)
 
         self._database.write(add)
 
     def forget_folder(self, path: str) -> None:
-        """Take a folder away with what was found in it."""
+        """Take a folder away with what was found in it.
+
+        Raises:
+            NotFoundError: it is not watched.
+        """
+
+        def remove(connection: Connection) -> bool:
+            was_watched = connection.execute("DELETE FROM watched_folder WHERE path = ?", (path,)).rowcount == 1
+            _remove_flows(connection, path)
+            return was_watched
+
+        if not self._database.write(remove):
+            watched = ", ".join(self.folders()) or "none"
+            raise NotFoundError(f"The folder {path} is not watched. Watched folders: {watched}.")
+
+    def remove_unwatched(self, path: str) -> None:
+        """Take away what was found in a folder, if nobody has it watched any more."""
 
         def remove(connection: Connection) -> None:
-            connection.execute("DELETE FROM watched_folder WHERE path = ?", (path,))
-            connection.execute("DELETE FROM flow_file WHERE folder = ?", (path,))
-            connection.execute("DELETE FROM flow WHERE folder = ?", (path,))
+            if connection.execute("SELECT 1 FROM watched_folder WHERE path = ?", (path,)).fetchone() is None:
+                _remove_flows(connection, path)
 
         self._database.write(remove)
 
@@ -92,14 +109,16 @@ class Catalogue:
 
         def put(connection: Connection) -> None:
             connection.execute(
-                "INSERT OR REPLACE INTO flow_file VALUES (?, ?, ?, ?, ?, ?)",
+                """INSERT OR REPLACE INTO flow_file(folder, file, sha256, interpreter, status, error)
+                VALUES (?, ?, ?, ?, ?, ?)""",
                 (folder, file, sha256, interpreter, status, error_to_json(error)),
             )
             if flows is None:
                 return
             connection.execute("DELETE FROM flow WHERE folder = ? AND file = ?", (folder, file))
             connection.executemany(
-                "INSERT OR REPLACE INTO flow VALUES (?, ?, ?, ?, ?, ?, ?)",
+                """INSERT OR REPLACE INTO flow(folder, file, function, name, line, description, parameter_schema)
+                VALUES (?, ?, ?, ?, ?, ?, ?)""",
                 [
                     (folder, file, flow.function, flow.name, flow.line, flow.description, _json(flow.parameter_schema))
                     for flow in flows
@@ -158,6 +177,11 @@ class Catalogue:
             last_run_state=StateType(last[1]) if last else None,
             last_run_ended_at=moment(last[2]) if last else None,
         )
+
+
+def _remove_flows(connection: Connection, folder: str) -> None:
+    for table in ("flow_file", "flow"):
+        connection.execute(f"DELETE FROM {table} WHERE folder = ?", (folder,))
 
 
 def _json(value: Any) -> str:

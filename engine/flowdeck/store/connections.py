@@ -7,7 +7,7 @@ import os
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.store import sqlite
 from flowdeck.store.home import Home
-from flowdeck.store.version import SCHEMA_VERSION
+from flowdeck.store.version import KNOWN_REBUILDS, REBUILD, SCHEMA_VERSION
 
 READ_PATIENCE_SECONDS = 5.0
 """How long a read waits for a lock; with a write-ahead log that is only while another process recovers it."""
@@ -52,7 +52,7 @@ def open_writer(home: Home, *, full_durability: bool) -> sqlite.Connection:
         if connection is not None:
             connection.close()
         if isinstance(error, sqlite.DatabaseError):
-            raise StoreError(f"{home.database} cannot be opened: {error}. See `flowdeck doctor`.") from None
+            raise _explained(home, error) from None
         raise
     return connection
 
@@ -75,7 +75,7 @@ def _create_private(home: Home) -> None:
 
 def _set_up(home: Home, connection: sqlite.Connection, full_durability: bool) -> None:
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found > SCHEMA_VERSION:
+    if found > SCHEMA_VERSION and _is_rebuilt(connection):
         raise StoreError(
             f"{home.database} was written by a newer flowdeck (schema {found}; this one knows {SCHEMA_VERSION}). "
             "Use that version, or set FLOWDECK_HOME to another folder."
@@ -88,12 +88,29 @@ def _set_up(home: Home, connection: sqlite.Connection, full_durability: bool) ->
         connection.execute("PRAGMA wal_autocheckpoint = 0")
 
 
+def _is_rebuilt(connection: sqlite.Connection) -> bool:
+    """Tell whether a newer flowdeck did more to the tables than to add to them."""
+    names = {name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations").fetchall()}
+    return any(name.startswith(REBUILD) for name in names - KNOWN_REBUILDS)
+
+
+def _explained(home: Home, error: Exception) -> StoreError:
+    if sqlite.is_busy(error):
+        return StoreError(f"{home.database} is locked by another program; close that program and try again.")
+    if not os.access(home.database, os.R_OK | os.W_OK):
+        return StoreError(
+            f"{home.database} may not be written by this user (uid {os.geteuid()}). "
+            "Set FLOWDECK_HOME to a folder you own."
+        )
+    return StoreError(f"{home.database} cannot be opened: {error}. See `flowdeck doctor`.")
+
+
 def _migrate(home: Home, connection: sqlite.Connection) -> None:
     try:
-        from flowdeck.store import schema  # noqa: PLC0415 - for a new or older home only: sqlite-utils costs 0.1 s
+        from flowdeck.store import migration  # noqa: PLC0415 - for a new or older home only: sqlite-utils costs 0.1 s
     except ModuleNotFoundError as error:
         raise StoreError(
             f"{home.path} is new or of an older flowdeck, and this Python has no {error.name} to set it up with. "
             "Open it once with `flowdeck doctor`, or install flowdeck with its dependencies here."
         ) from None
-    schema.migrate(home, connection)
+    migration.migrate(home, connection)

@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.store import connections, forks, sqlite
+from flowdeck.store import connections, foreign_access, forks, sqlite, stop_signal
 from flowdeck.store.doorbell import Ringer
 from flowdeck.store.home import Home, locate, prepare
 from flowdeck.store.settings import Settings, load
@@ -66,6 +66,8 @@ class Database:
         self.home = home or locate()
         prepare(self.home)
         self.settings: Settings = load(self.home)
+        if all(other.home != self.home for other in list(_OPEN)):
+            foreign_access.check_not_open(self.home)
         self._lock = threading.Lock()
         self._pending: deque[_Ticket] = deque()
         self._batch: list[_Ticket] = []
@@ -170,6 +172,14 @@ class Database:
 
     def _commit(self, batch: list[_Ticket], patience_seconds: float) -> None:
         """Do the tickets in one transaction, and mark them done in it."""
+        is_held = stop_signal.hold()
+        try:
+            self._transact(batch, patience_seconds)
+        finally:
+            if is_held:
+                stop_signal.release()
+
+    def _transact(self, batch: list[_Ticket], patience_seconds: float) -> None:
         self._batch = batch
         writer = self._begin(patience_seconds)
         try:
@@ -238,7 +248,9 @@ class Database:
             else:
                 return self._writer
             self._raise_deferred()
+            stop_signal.release()
             time.sleep(pause_seconds)
+            stop_signal.hold()
             pause_seconds = min(pause_seconds * 2, 0.02)
 
     def _checkpoint(self, writer: sqlite.Connection) -> None:

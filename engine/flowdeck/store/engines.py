@@ -17,6 +17,8 @@ from flowdeck.store.home import Home
 from flowdeck.store.records import EngineStatus
 from flowdeck.store.sqlite import Connection
 
+STAYS: Final = "server"
+"""An engine of this origin stays until it is told to go."""
 START_PATIENCE_SECONDS: Final = 15.0
 STOP_PATIENCE_SECONDS: Final = 15.0
 _STEP_SECONDS: Final = 0.02
@@ -33,13 +35,20 @@ class EngineLock:
         self._path = home.engine_lock
         self._descriptor: int | None = None
 
-    def acquire(self) -> bool:
-        """Take the lock; False when another engine holds it."""
+    def acquire(self, *, wait: bool = False) -> bool:
+        """Take the lock; False when another engine holds it.
+
+        Args:
+            wait: for the end of the one that does, which costs no processor; False then means that the home is gone.
+        """
         # O_CLOEXEC: a run host that outlives its engine must not keep the lock.
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            os.close(descriptor)
+            return False
+        if wait and not (self._path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(self._path))):
             os.close(descriptor)
             return False
         self._descriptor = descriptor
@@ -57,7 +66,11 @@ def register(database: Database, version: str, started_by: str) -> None:
     pid = os.getpid()
     row = (pid, processes.token(pid), SYSTEM_CLOCK.now_microseconds(), version, started_by)
     database.write(
-        lambda connection: connection.execute("INSERT OR REPLACE INTO engine VALUES (1, ?, ?, ?, ?, ?, 0)", row)
+        lambda connection: connection.execute(
+            """INSERT OR REPLACE INTO engine(id, pid, pid_token, started_at, version, started_by, spares_ready)
+            VALUES (1, ?, ?, ?, ?, ?, 0)""",
+            row,
+        )
     )
 
 
@@ -84,25 +97,45 @@ def status(database: Database) -> EngineStatus:
     row = _row(connection)
     if row is None or not processes.is_alive(row[0], row[1]):
         return EngineStatus(running=False, folders=folders)
-    pid, _, started_at, version, spares_ready = row
+    pid, _, started_at, version, spares_ready, started_by = row
     return EngineStatus(
         running=True, pid=pid, folders=folders, started_at=to_datetime(started_at), version=version,
-        spares_ready=spares_ready,
+        spares_ready=spares_ready, started_by=started_by,
     )  # fmt: skip
 
 
-def ensure(database: Database, interpreter: str, started_by: str, sleep: Callable[[float], None]) -> EngineStatus:
-    """Start an engine process if none runs, and wait until one serves the home."""
+def ensure(
+    database: Database,
+    interpreter: str,
+    started_by: str,
+    sleep: Callable[[float], None],
+    *,
+    replace_older: bool = False,
+) -> EngineStatus:
+    """Start an engine process if none runs, and wait until one serves the home.
+
+    Args:
+        database: of the home.
+        interpreter: to start it with.
+        started_by: `tui`, `cli` or `server`.
+        sleep: how to wait.
+        replace_older: let an engine of an older flowdeck end first; the new one adopts its runs, and stays if that did.
+    """
     current = status(database)
-    if current.running:
+    if current.running and not (replace_older and current.is_older):
         return current
+    if current.running:
+        stop(database, sleep)
+        started_by = STAYS if current.started_by == STAYS else started_by
     process = _spawn(database.home, interpreter, started_by)
     waited = 0.0
     while waited < START_PATIENCE_SECONDS:
+        # Asked before the look: one that lost the race to another engine ends after that one has said that it serves.
+        has_failed = process.poll() not in (None, 0)
         current = status(database)
         if current.running:
             return current
-        if process.poll() not in (None, 0):
+        if has_failed:
             break
         sleep(_STEP_SECONDS)
         waited += _STEP_SECONDS
@@ -125,16 +158,16 @@ def stop(database: Database, sleep: Callable[[float], None]) -> bool:
     raise RefusedError(f"The engine (pid {pid}) did not stop within {STOP_PATIENCE_SECONDS:.0f} s.")
 
 
-def _row(connection: Connection) -> tuple[int, str, int, str, int] | None:
+def _row(connection: Connection) -> tuple[int, str, int, str, int, str] | None:
     return connection.execute(
-        "SELECT pid, pid_token, started_at, version, spares_ready FROM engine WHERE id = 1"
+        "SELECT pid, pid_token, started_at, version, spares_ready, started_by FROM engine WHERE id = 1"
     ).fetchone()
 
 
 def _spawn(home: Home, interpreter: str, started_by: str) -> subprocess.Popen[bytes]:
     """Start an engine that outlives this process and its terminal."""
     environment = {**os.environ, "FLOWDECK_HOME": str(home.path)}
-    environment.pop("FLOWDECK_RUN_ID", None)  # started by a flow, it is not of that flow's run
+    environment.pop(processes.RUN_ID_VARIABLE, None)  # started by a flow, it is not of that flow's run
     with open(home.engine_log, "ab", opener=_private) as log:
         process = subprocess.Popen(
             [interpreter, "-P", "-m", "flowdeck.service", "--started-by", started_by],

@@ -35,7 +35,8 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], Any] | None]]] = {
         for name in (
             "key", "id", "name", "flow_name", "entrypoint", "working_dir", "source_file", "function", "state_name",
             "state_message", "attempt", "incarnation", "parent_key", "root_run_id", "origin_run_id", "deployment_id",
-            "triggered_by", "interpreter", "pid", "host_pid", "exit_code", "signal",
+            "triggered_by", "interpreter", "pid", "host_pid", "exit_code", "signal", "peak_rss_bytes",
+            "cpu_seconds",
         )
     },
     **{name: (name, moment) for name in ("scheduled_at", "started_at", "ended_at")},

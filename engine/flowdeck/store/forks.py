@@ -13,6 +13,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from flowdeck.store import foreign_access
+
 _SHARED_LOCK: Final = (510, 0x40000002)
 """Length and start of the bytes of a database file that an open connection holds (sqlite.org/fileformat2, os.h)."""
 _DEAD_MAN_SWITCH: Final = (1, 128)
@@ -44,7 +46,8 @@ def take_locks(database: Path, before: Identity | None) -> bool:
     try:
         for path, (length, start) in ((f"{database}", _SHARED_LOCK), (f"{database}-shm", _DEAD_MAN_SWITCH)):
             # Never closed: closing any descriptor of a file drops all locks that the process has on it.
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            with foreign_access.trusted():
+                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, length, start)
     except OSError:
         return False

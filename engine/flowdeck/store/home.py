@@ -13,6 +13,7 @@ NETWORK_FILESYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "lustre"}
 )
 """File systems on which SQLite's locks and shared memory cannot be relied on."""
+_ELSEWHERE: Final = "Set FLOWDECK_HOME to a folder you own."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,9 @@ def prepare(home: Home) -> None:
         for folder in (home.path, home.logs, home.bells):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
+        done = "used" if home.path.is_dir() else "created"
         raise StoreError(
-            f"The home folder {home.path} cannot be created: {error.strerror}. Set FLOWDECK_HOME to a folder you own."
+            f"The home folder {home.path} cannot be {done}: {_why_not(home.path) or error.strerror}. {_ELSEWHERE}"
         ) from None
     kind = filesystem(home.path)
     if kind in NETWORK_FILESYSTEMS:
@@ -94,7 +96,19 @@ def prepare(home: Home) -> None:
             "Set FLOWDECK_HOME to a folder on a local disk."
         )
     if not os.access(home.path, os.W_OK | os.X_OK):
-        raise StoreError(f"The home folder {home.path} is not writable. Set FLOWDECK_HOME to a folder you own.")
+        why = _why_not(home.path)
+        raise StoreError(f"The home folder {home.path} is not writable{f': {why}' if why else ''}. {_ELSEWHERE}")
+
+
+def _why_not(path: Path) -> str | None:
+    """Say what keeps this user from a folder that is there, where there is more to say than the system's own word."""
+    try:
+        owner, is_read_only = path.stat().st_uid, bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return None
+    if is_read_only:
+        return "its file system is mounted read-only"
+    return f"it belongs to another user (uid {owner}, this is uid {os.geteuid()})" if owner != os.geteuid() else None
 
 
 def filesystem(path: Path) -> str:

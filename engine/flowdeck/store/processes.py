@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from typing import Final
+
+RUN_ID_VARIABLE: Final = "FLOWDECK_RUN_ID"
+"""Environment variable by which the processes of a run are found, wherever they went."""
 
 
 @cache
@@ -52,3 +56,10 @@ def _portable_token(pid: int) -> str | None:
 def is_alive(pid: int | None, known_token: str | None) -> bool:
     """Tell whether the process that was recorded as `pid` with `known_token` still runs."""
     return pid is not None and known_token is not None and token(pid) == known_token
+
+
+def is_of_another_boot(known_token: str | None) -> bool:
+    """Tell whether a process was recorded before the machine was started the last time; False where nothing says so."""
+    boot = _machine().partition("/")[0]
+    recorded = (known_token or "").partition("/")[0]
+    return bool(boot and recorded) and recorded != boot

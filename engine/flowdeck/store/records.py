@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from flowdeck import __version__
+from flowdeck.rules import versions
 from flowdeck.rules.run_filter import EVERYTHING, RunFilter
 from flowdeck.rules.run_order import Place, RunOrder
 from flowdeck.rules.states import NOT_READY, TERMINAL, StateType
@@ -78,6 +80,10 @@ class FlowRun:
     task_counts: TaskCounts
     warning_count: int
     error_count: int
+    peak_rss_bytes: int | None = None
+    """The most memory that one of its processes held, once its process is gone; None when that is not known."""
+    cpu_seconds: float | None = None
+    """User and system time of its processes; None when that is not known."""
 
     @property
     def is_final(self) -> bool:
@@ -267,6 +273,28 @@ class EngineStatus:
     started_at: datetime | None = None
     version: str | None = None
     spares_ready: int = 0
+    started_by: str | None = None
+    """`tui` or `cli`: it ends by itself when nobody needs it; `server` stays."""
+
+    @property
+    def is_older(self) -> bool:
+        """Tell whether an engine runs that is of an older flowdeck than this process."""
+        return self.version is not None and versions.is_older(self.version, __version__)
+
+    @property
+    def is_newer(self) -> bool:
+        """Tell whether an engine runs that is of a newer flowdeck than this process."""
+        return self.version is not None and versions.is_older(__version__, self.version)
+
+    @property
+    def version_note(self) -> str | None:
+        """What to say of an engine of another version, and what to do about it; None when there is none."""
+        of = f"the engine (pid {self.pid}) is of flowdeck {self.version}"
+        if self.is_older:
+            return f"{of}, older than {__version__}; `flowdeck server start --background` replaces it, runs go on."
+        if self.is_newer:
+            return f"{of}, newer than {__version__}, and stays; use that version, or `flowdeck server stop` ends it."
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,41 +3,23 @@
 Imported only when a home is new or older than this flowdeck (importing sqlite-utils costs a script 0.1 s).
 Times are whole microseconds since 1970 UTC. Triggers write the history of states, the counts and the change feed,
 so that no path in Python can forget them. DESIGN.md says what each table is for.
+
+A migration that does more than add is named `rebuild_…`: processes of an older flowdeck could not live with it, see
+`migration`. A column that is added to `state` needs the triggers that write there made anew.
 """
 
 from __future__ import annotations
-
-import fcntl
-import os
-from typing import TYPE_CHECKING
 
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
 from flowdeck.store.run_orders import BY_DURATION, BY_STATE, MOMENT
-from flowdeck.store.version import SCHEMA_VERSION
-
-if TYPE_CHECKING:
-    from flowdeck.store.home import Home
-    from flowdeck.store.sqlite import Connection
 
 migrations = Migrations("flowdeck")
 
 LIVE_TYPES = "('SCHEDULED','PENDING','RUNNING','PAUSED','CANCELLING')"
 CHANGES_KEPT = 65_536
 """The feed keeps at least this many changes; a reader that is further behind reads everything again."""
-
-
-def migrate(home: Home, connection: Connection) -> None:
-    """Bring the schema to this version; one process at a time, others wait for it."""
-    descriptor = os.open(home.migration_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        connection.execute("PRAGMA journal_mode = WAL")
-        migrations.apply(sqlite_utils.Database(connection))
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    finally:
-        os.close(descriptor)
 
 
 @migrations()

@@ -2,4 +2,9 @@
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 2
+
+REBUILD: Final = "rebuild_"
+"""So begin the names of migrations with which processes of an older flowdeck could not live; all others only add."""
+KNOWN_REBUILDS: Final[frozenset[str]] = frozenset()
+"""Those of the migrations that this flowdeck knows."""
