@@ -30,7 +30,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "run.retry",
         ("r",),
         "Retry",
-        "Run the whole flow again under the same id; tasks that had completed run again too.",
+        "Run the whole flow again under the same id; what is recorded does not run again.",
         (_C.RUNS,),
         cli="flowdeck flow-run retry {run}",
     ),

@@ -203,11 +203,7 @@ class FlowdeckApp(KeyedApp):
             active=self.active_pane,
             counts=self._counts,
             broken_files=self.flows_pane.rows.broken_files,
-            engine=present.engine_text(
-                self._engine,
-                is_starting=self._is_engine_starting,
-                version=None if self._deck is None else self._deck.version,
-            ),
+            engine=present.engine_text(self._engine, is_starting=self._is_engine_starting),
             is_engine_well=self.has_engine,
             is_still=self.pace.is_still,
         )

@@ -110,7 +110,7 @@ def retry(run: FlowRun) -> Command:
     return Command(
         "run.retry",
         lambda deck: deck.retry(run.id),
-        lambda after: f"attempt {after.attempt}: all tasks run again",
+        lambda after: f"attempt {after.attempt}: recorded calls are reused",
         actions.echo("run.retry", run=short_id(run.id)),
     )
 

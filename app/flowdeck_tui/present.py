@@ -251,21 +251,21 @@ def run_message(run: FlowRun) -> str:
 def retry_note(run: FlowRun) -> str:
     """Say what a retry means, while one runs; empty otherwise."""
     if run.attempt > 1 and not run.is_final:
-        return f"attempt {run.attempt}: all tasks run again, those that had completed too"
+        return f"attempt {run.attempt}: what is recorded does not run again"
     return ""
 
 
-def engine_text(status: EngineStatus | None, *, is_starting: bool, version: str | None = None) -> str:
+def engine_text(status: EngineStatus | None, *, is_starting: bool) -> str:
     """Say in words what is known of the engine.
 
     Args:
         status: what the home says.
         is_starting: one is being brought up.
-        version: of this flowdeck; None while the home is not open.
     """
     if status is not None and status.running:
-        is_other = None not in (status.version, version) and status.version != version
-        return f"engine {inert_line(status.version or '')} is not {version}" if is_other else "engine running"
+        if status.is_older or status.is_newer:
+            return f"engine is {'older' if status.is_older else 'newer'} ({inert_line(status.version or '')})"
+        return "engine running"
     return "engine starting" if is_starting else "no engine"
 
 

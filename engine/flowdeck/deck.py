@@ -13,9 +13,8 @@ import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from flowdeck import __version__
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock, to_microseconds
 from flowdeck.rules.exceptions import AmbiguousError, NotFoundError, RefusedError
 from flowdeck.rules.near_names import did_you_mean
@@ -76,9 +75,6 @@ __all__ = [
 
 class Deck(RunReader):
     """The façade of one home. What it answers about flow runs stands in `RunReader`."""
-
-    version: Final = __version__
-    """Version of this flowdeck; an engine that was started before an update has another."""
 
     def __init__(self, home: Path | str | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
         """Open the home, creating it where needed.

@@ -28,7 +28,8 @@ def fill(home: SeededHome) -> FlowRun:
     for number in reversed(range(OLD_RUNS)):
         home.run(f"old-{number}", "report", ago_seconds=90_000 + 60 * number)
     home.log(home.run("lazy-fox", "report", ago_seconds=7000), "reported")
-    (home.folder / "sync.py").touch()
+    if home.folder.exists():
+        (home.folder / "sync.py").touch()
     failed = home.run(
         "calm-heron", "sync", "Failed", ago_seconds=3600, took_seconds=182, error=ERROR, file="sync.py",
         calls=[Call("fetch"), Call("fetch", "Failed", message="ReadTimeout: page 2", error=ERROR)],

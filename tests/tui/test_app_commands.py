@@ -164,10 +164,15 @@ async def test_what_no_terminal_takes_is_written_to_a_file(
     async with running_app(home, LARGE) as (app, pilot):
         await press(pilot, "y", "p")
         await until(pilot, lambda: "at most 74,994 bytes" in app.status.text)
-        (file,) = tmp_path.glob("flowdeck-copy-*.txt")
-        assert str(file) in app.status.text
-        assert "x" * 80_000 in file.read_text()
         assert not app.clipboard
+        said = app.status.text
+    assert_written(tmp_path, said)
+
+
+def assert_written(folder: Path, said: str) -> None:
+    (file,) = folder.glob("flowdeck-copy-*.txt")
+    assert str(file) in said
+    assert "x" * 80_000 in file.read_text()
 
 
 async def test_a_line_of_the_log_is_copied(home: SeededHome) -> None:

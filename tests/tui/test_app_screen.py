@@ -146,3 +146,38 @@ async def test_an_unfocused_window_that_is_resized_is_drawn_once(home: SeededHom
         await pilot.resize_terminal(*LARGE)
         await until(pilot, lambda: len(screen_text(pilot).splitlines()) == LARGE[1])
         await until(pilot, lambda: app._batch_count)
+
+
+async def test_a_question_and_a_text_wait_while_another_window_has_the_keyboard(home: SeededHome) -> None:
+    """Neither is answered by looking elsewhere."""
+    run = fill(home)
+    async with running_app(home, SMALL) as (app, pilot):
+        await press(pilot, "j", "x")
+        await until_shown(pilot, "Cancel brave-otter?")
+        await focus(app, pilot, events.AppBlur())
+        await until(pilot, lambda: app._batch_count)
+        await press(pilot, "y")
+        await until(pilot, lambda: home.deck.flow_run(run.id).state_name == "Cancelling")
+        await press(pilot, "/", *"fox")
+        await focus(app, pilot, events.AppBlur())
+        await until(pilot, lambda: app._batch_count)
+        await press(pilot, *"lazy", "enter")
+        await until_shown(pilot, "/foxlazy")
+
+
+async def test_a_file_is_not_written_by_clicking_elsewhere(home: SeededHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only by enter."""
+    monkeypatch.chdir(home.folder)
+    fill(home)
+    async with running_app(home, LARGE) as (app, pilot):
+        await press(pilot, "j")
+        await until_shown(pilot, "from the subflow")
+        await press(pilot, "tab", "W")
+        await until_shown(pilot, "save as")
+        await click_on(pilot, "lazy-fox")
+        await until(pilot, lambda: "save as" not in screen_text(pilot))
+    assert names_in(home) == ["sync.py"]
+
+
+def names_in(home: SeededHome) -> list[str]:
+    return [path.name for path in home.folder.iterdir()]

@@ -79,5 +79,5 @@ def test_it_fits_its_line(width: int) -> None:
 
 def test_a_screen_without_the_keyboard_says_that_it_stands_still() -> None:
     """What it shows may be old."""
-    left, right = header_spans(replace(FACTS, is_still=True), 160, UNICODE)
+    _, right = header_spans(replace(FACTS, is_still=True), 160, UNICODE)
     assert right[-1] == (" still while unfocused ", Tone.WARN)

@@ -50,7 +50,7 @@ def test_a_retry_says_that_all_tasks_run_again(home: SeededHome) -> None:
     run = replace(home.run("a", state="Running"), attempt=2)
     reason = reason_of(run, None, waiting=None)
     assert reason is not None
-    assert reason[0] == "attempt 2: all tasks run again, those that had completed too"
+    assert reason[0] == "attempt 2: what is recorded does not run again"
     done = replace(run, state_type=StateType.COMPLETED, state_name="Completed")
     assert reason_of(done, None, waiting=None) is None
 

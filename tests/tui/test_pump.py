@@ -295,13 +295,29 @@ def test_a_home_that_cannot_be_opened_is_told(home: SeededHome, start: Callable[
 
 
 def test_over_ssh_and_without_focus_the_screen_changes_less_often() -> None:
-    """Five a second here, two over SSH; fewer while another window has the keyboard."""
+    """Five a second here, two over SSH; none while another window has the keyboard."""
     assert pace_for({}, is_focused=True).delivery_seconds == pytest.approx(1 / 5)
     assert pace_for({"SSH_TTY": "/dev/pts/1"}, is_focused=True).delivery_seconds == pytest.approx(1 / 2)
     assert pace_for({"SSH_CONNECTION": "x"}, is_focused=True).delivery_seconds == pytest.approx(1 / 2)
-    for environment in ({}, {"SSH_TTY": "x"}):
-        here, away = (pace_for(environment, is_focused=focused) for focused in (True, False))
-        assert away.delivery_seconds > here.delivery_seconds
+    assert all(pace_for(environment, is_focused=False).is_still for environment in ({}, {"SSH_TTY": "x"}))
+
+
+def test_while_nobody_looks_only_what_is_asked_for_is_delivered(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """And all that has changed meanwhile, once somebody looks again."""
+    run = home.run("busy", state="Running")
+    screen = start()
+    screen.news(lambda news: news.page)
+    screen.pump.set_pace(pace_for({}, is_focused=False))
+    screen.pump.look_at(frozenset({run.key}))
+    screen.news(lambda news: news.runs)  # the new pace is known by now
+    home.run("unseen", state="Running")
+    time.sleep(0.3)  # the pump would have had time for many deliveries
+    assert screen.heard.empty()
+    screen.pump.set_open(frozenset({run.key}))
+    assert screen.news(lambda news: news.children)
+    home.run("unseen too", state="Running")
+    screen.pump.set_pace(QUICK)
+    assert screen.news(lambda news: any(found.name == "unseen too" for found in news.runs))
 
 
 class UnreliableDeck(Deck):

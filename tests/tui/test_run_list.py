@@ -275,7 +275,7 @@ async def test_marked_runs_are_retried_after_y(home: SeededHome) -> None:
         await press(pilot, "G", "*")
         await until_shown(pilot, "5 marked")
         await press(pilot, "r")
-        await until_shown(pilot, "Retry 5 runs? All their tasks run again.")
+        await until_shown(pilot, "Retry 5 runs? What is recorded does not run again.")
         await press(pilot, "y")
         await until_shown(pilot, "2 retried, 1 completed, 2 not over")
         assert home.deck.flow_run(runs["calm-heron"].id).attempt == 2

@@ -341,7 +341,8 @@ class LogPanel(LogKeys):
             else:
                 self._desk.status.say("Nothing was saved.")
 
-        await self._desk.status.prompt("save as", f"{inert_line(run.name).replace('/', '-')}.log", lambda _: None, end)
+        name = f"{inert_line(run.name).replace('/', '-')}.log"
+        await self._desk.status.prompt("save as", name, lambda _: None, end, needs_enter=True)
 
     def _save(self, run: FlowRun, path: Path) -> None:
         """Write a file in a thread of its own, from a reader of its own: a long log takes seconds."""

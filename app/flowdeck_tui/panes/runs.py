@@ -249,7 +249,7 @@ class RunsPane(RunList):
     async def action_run_retry(self) -> None:
         """Run it again; marked runs after y."""
         if marked := self._meant_marks:
-            question = f"Retry {present.count_of(len(marked), 'run')}? All their tasks run again."
+            question = f"Retry {present.count_of(len(marked), 'run')}? What is recorded does not run again."
             await self._desk.status.ask(question, lambda: self._do_to_marked(bulk.retry(marked)))
             return
         run = self._need_run("retry")

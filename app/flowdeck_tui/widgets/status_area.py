@@ -54,8 +54,9 @@ class _Question(Bar, can_focus=True):
         self._give(False)
 
     def on_blur(self) -> None:
-        """Whoever goes elsewhere has not said yes."""
-        self._give(False)
+        """Whoever goes elsewhere has not said yes; who looks into another window may still."""
+        if self.app.app_focus:
+            self._give(False)
 
     def _give(self, is_yes: bool) -> None:
         answer, self._answer = self._answer, None
@@ -77,9 +78,12 @@ class _Prompt(Horizontal):
         on_change: Callable[[str], None],
         on_end: Callable[[str | None], None],
         complete: Complete | None = None,
+        *,
+        needs_enter: bool = False,
     ) -> None:
         super().__init__()
         self._complete = complete
+        self._needs_enter = needs_enter
         self._label = Bar(glyphs=glyphs)
         self._label.styles.width = len(label) + 2
         self._label.show(((f" {label} ", Tone.STRONG),))
@@ -108,9 +112,10 @@ class _Prompt(Horizontal):
             self._on_change(event.value)
 
     def on_input_blurred(self, event: Input.Blurred) -> None:
-        """Whoever clicks elsewhere keeps the text too."""
+        """Whoever clicks elsewhere keeps the text too, unless it takes an enter; another window changes nothing."""
         event.stop()
-        self._finish(self._field.value)
+        if self.app.app_focus:
+            self._finish(None if self._needs_enter else self._field.value)
 
     def action_prompt_accept(self) -> None:
         """Keep the text."""
@@ -227,6 +232,7 @@ class StatusArea(Container):
         on_end: Callable[[str | None], None],
         *,
         complete: Complete | None = None,
+        needs_enter: bool = False,
     ) -> None:
         """Ask for a text.
 
@@ -236,13 +242,15 @@ class StatusArea(Container):
             on_change: called with the text at every change.
             on_end: called with the text, or None when the user left it with esc.
             complete: returns text and cursor with another word before the cursor; None where nothing is completed.
+            needs_enter: the text does something, so that only enter gives it; going elsewhere is leaving.
         """
 
         def end(value: str | None) -> None:
             self._dismiss()
             on_end(value)
 
-        await self._admit(_Prompt(label, text, self._glyphs, on_change, end, complete))
+        prompt = _Prompt(label, text, self._glyphs, on_change, end, complete, needs_enter=needs_enter)
+        await self._admit(prompt)
 
     async def _admit(self, guest: Widget) -> None:
         if self._guest is not None:
