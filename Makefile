@@ -13,10 +13,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench clean
+.PHONY: help run test snapshots lint bench clean
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: $(RUNTIME) ## install into .venv if needed, and open flowdeck on the sample flows
 	@$(BIN)/flowdeck sample_flows
@@ -24,6 +24,9 @@ run: $(RUNTIME) ## install into .venv if needed, and open flowdeck on the sample
 test: $(DEV) ## run the tests (ARGS="-k name" is passed on)
 	@echo "pytest"
 	@$(BIN)/python -m pytest $(ARGS)
+
+snapshots: $(DEV) ## draw the pictures of the screen anew (look at them before they are committed)
+	@$(BIN)/python -m pytest tests/tui/test_pictures.py --snapshot-update -q
 
 lint: $(DEV) ## check style, format, the direction of imports, and types
 	@echo "ruff check"

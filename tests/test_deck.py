@@ -21,6 +21,7 @@ from flowdeck.rules.exceptions import (
     StoreError,
     UsageError,
 )
+from flowdeck.rules.run_filter import of_flow
 from flowdeck.rules.states import StateType
 from flowdeck.store import engines, flow_runs
 from flowdeck.store.catalogue import Catalogue, FlowDescription
@@ -238,6 +239,72 @@ def test_two_retries_at_once(deck: Deck, folder: Path, monkeypatch: pytest.Monke
         deck.retry(run.id)
 
 
+# -- rerun -------------------------------------------------------------------------------------------------------------
+
+
+def test_rerun_is_a_new_run_of_the_same_flow(deck: Deck, entry: FlowEntry, folder: Path) -> None:
+    """With the parameters and tags of the old one, which stays as it is; of subflow runs and live ones too."""
+    old = deck.create_flow_run(entry, {"day": 3}, tags=["a"])
+    new = deck.rerun(old.id)
+    assert (new.origin_run_id, new.root_run_id, new.state_name) == (old.id, new.id, "Scheduled")
+    assert (new.flow_name, new.entrypoint, new.working_dir, new.source_file, new.function) == (
+        old.flow_name, old.entrypoint, old.working_dir, old.source_file, old.function,
+    )  # fmt: skip
+    assert (dict(new.parameters), new.tags, new.attempt) == ({"day": 3}, ("a",), 1)
+    assert deck.flow_run_by_key(old.key) == old
+
+
+def test_rerun_takes_other_parameters_name_and_tags(deck: Deck, entry: FlowEntry) -> None:
+    """Parameters are given whole: one that is left out takes its default."""
+    old = deck.create_flow_run(entry, {"day": 3, "note": "x"})
+    new = deck.rerun(old.id, {"day": 4}, name="again", tags=["b"], triggered_by="cli")
+    assert (dict(new.parameters), new.name, new.tags, new.triggered_by) == ({"day": 4}, "again", ("b",), "cli")
+
+
+def test_rerun_holds_the_parameters_against_the_flow_as_it_is_now(deck: Deck, entry: FlowEntry, folder: Path) -> None:
+    """A file may have changed since."""
+    old = deck.create_flow_run(entry, {"day": 3})
+    with pytest.raises(ParameterError, match="day must be a whole number"):
+        deck.rerun(old.id, {"day": "soon"})
+    with pytest.raises(ParameterError, match="gone is not a parameter"):
+        deck.rerun(old.id, {"day": 3, "gone": 1})
+
+
+def test_rerun_of_a_script_run_goes_by_its_record(deck: Deck, folder: Path) -> None:
+    """No watched folder holds its file: same file, same working directory, same Python, any parameters."""
+    place = {"working_dir": str(folder.parent), "source_file": str(folder / "etl.py"), "function": "load_day"}
+    old = in_state(deck, StateType.FAILED, **place, parameters='{"day": "x"}', interpreter="/opt/python")
+    new = deck.rerun(old.id)
+    assert (new.working_dir, new.source_file, new.function, new.interpreter) == (
+        str(folder.parent), str(folder / "etl.py"), "load_day", "/opt/python",
+    )  # fmt: skip
+    assert (new.entrypoint, dict(new.parameters)) == ("flows/etl.py:load_day", {"day": "x"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"source_file": None}, "has no file to start from"),
+        ({"source_file": "/gone/etl.py"}, "cannot be rerun: /gone/etl.py is gone"),
+        ({"parameters": '{"table": "<DataFrame>"}'}, "parameter 'table' was a value that JSON cannot hold. Give"),
+    ],
+)
+def test_rerun_that_is_refused(deck: Deck, folder: Path, changes: dict[str, Any], sentence: str) -> None:
+    """One sentence; no run is made."""
+    run = in_state(deck, StateType.FAILED, **{"source_file": str(folder / "etl.py"), **changes})
+    with pytest.raises(RefusedError, match=sentence):
+        deck.rerun(run.id)
+    assert len(deck.flow_runs()) == 1
+
+
+def test_rerun_of_a_value_that_was_not_kept_when_it_is_given_anew(deck: Deck, folder: Path) -> None:
+    """Only what is handed over counts."""
+    run = in_state(
+        deck, StateType.FAILED, source_file=str(folder / "etl.py"), parameters='{"table": "<DataFrame>", "day": 1}'
+    )
+    assert dict(deck.rerun(run.id, {"day": 1, "table": "t.csv"}).parameters) == {"day": 1, "table": "t.csv"}
+
+
 # -- cancel and delete -------------------------------------------------------------------------------------------------
 
 
@@ -280,7 +347,7 @@ def test_delete_takes_rows_and_logs(deck: Deck) -> None:
     other = in_state(deck, StateType.FAILED)
     logs = deck.home / "logs"
     assert len(list(logs.iterdir())) == 2
-    deck.delete(deck.flow_runs(RunQuery(flow_name="outer"))[0].id)
+    deck.delete(deck.flow_runs(RunQuery(filter=of_flow("outer")))[0].id)
     assert list(logs.iterdir()) == []
     assert [run.id for run in deck.flow_runs(RunQuery())] == [other.id]
 

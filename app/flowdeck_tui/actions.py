@@ -7,66 +7,11 @@ Its id is also the id of its key bindings, so a key map file can name it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from textual.binding import Binding, BindingType
 
-
-class Context(StrEnum):
-    """What has to hold the focus for an action to act; the value is what people read."""
-
-    EVERYWHERE = "everywhere"
-    LIST = "a list"
-    RUNS = "Runs"
-    FLOWS = "Flows"
-    LOG = "the log"
-    TEXT = "a text"
-    PROMPT = "a search line"
-    CONFIRM = "a question"
-    FORM = "the run form"
-    MENU = "help and commands"
-
-
-DIALOGS: Final = frozenset({Context.PROMPT, Context.CONFIRM, Context.FORM, Context.MENU})
-"""Contexts that take the keyboard alone: a key there never meets the keys of a pane."""
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One thing a user can do.
-
-    Attributes:
-        id: dotted name; `run.retry` is handled by `action_run_retry`.
-        keys: keys as Textual names them, the first is the one shown.
-        label: one or two words for footer and palette.
-        help: one sentence.
-        contexts: where it acts.
-        cli: the command that does the same, with `{fields}`; None when there is none.
-        pinned: keeps its place in a footer that is too short for all, after the others.
-        priority: acts even while a text field has the focus.
-    """
-
-    id: str
-    keys: tuple[str, ...]
-    label: str
-    help: str
-    contexts: tuple[Context, ...]
-    cli: str | None = None
-    pinned: bool = False
-    priority: bool = False
-
-    @property
-    def method(self) -> str:
-        """Name that Textual resolves: the handler is `action_` and this."""
-        return self.id.replace(".", "_").replace("-", "_")
-
-    @property
-    def shown_key(self) -> str:
-        """The first key, as a keyboard labels it."""
-        return shown_key(self.keys[0])
-
+from flowdeck_tui.action import DIALOGS, Action, Context, check, shown_key
 
 _C = Context
 _SCROLLABLE: Final = (_C.LIST, _C.LOG, _C.TEXT)
@@ -85,7 +30,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "run.retry",
         ("r",),
         "Retry",
-        "Run the whole flow again under the same id; tasks that had completed run again too.",
+        "Run the whole flow again under the same id; what is recorded does not run again.",
         (_C.RUNS,),
         cli="flowdeck flow-run retry {run}",
     ),
@@ -105,36 +50,116 @@ ACTIONS: Final[tuple[Action, ...]] = (
         (_C.RUNS, _C.FLOWS),
         cli="flowdeck flow-run logs {run}",
     ),
-    Action("row.filter", ("/",), "Filter", "Keep the rows that hold a text.", (_C.RUNS, _C.FLOWS)),
+    Action(
+        "row.filter",
+        ("/",),
+        "Filter",
+        "Keep rows: text, or for runs also state:failed flow:etl since:24h and more; tab completes.",
+        (_C.RUNS, _C.FLOWS),
+        cli="flowdeck flow-run ls{options}",
+    ),
+    Action(
+        "run.rerun",
+        ("R",),
+        "Rerun",
+        "A new run with this run's parameters, after a form in which they can be changed.",
+        (_C.RUNS,),
+        cli="flowdeck flow-run rerun {run}{parameters}",
+    ),
     Action(
         "row.open",
         ("enter",),
         "Open",
-        "Expand a run, open the log of a call, show a flow's runs.",
+        "A run with its tasks, log, parameters, states and error; a call; a flow's runs.",
         (_C.RUNS, _C.FLOWS),
     ),
-    Action("log.search", ("/",), "Search", "Find text in the log.", (_C.LOG,)),
+    Action(
+        "source.edit",
+        ("e",),
+        "Editor",
+        "The line of the error, else of the flow, in $VISUAL or $EDITOR.",
+        (_C.RUNS, _C.FLOWS),
+    ),
+    Action("mark.toggle", ("space",), "Mark", "Mark the run, or not; r, x and D then act on all marked.", (_C.RUNS,)),
+    Action(
+        "row.sort",
+        ("s",),
+        "Sort",
+        "Newest, oldest or longest first, by name, by state: the next of these.",
+        (_C.RUNS,),
+        cli="flowdeck flow-run ls{options}",
+    ),
+    Action(
+        "detail.open",
+        ("enter",),
+        "Open",
+        "The items of a map; a call with its times, result and error; a parameter's value in full.",
+        (_C.DETAIL,),
+    ),
+    Action("detail.log", ("l",), "Log", "The log of the call under the cursor, or of the run.", (_C.DETAIL,)),
+    Action("detail.sort", ("s",), "Sort", "Calls with failures first, in order, or the slowest first.", (_C.DETAIL,)),
+    Action("detail.filter", ("/",), "Filter", "Keep the calls whose name holds a text.", (_C.DETAIL,)),
+    Action("detail.pager", ("o",), "Pager", "Read a value, a call or an error whole, with $PAGER.", (_C.DETAIL,)),
+    Action("log.search", ("/",), "Search", "Find text in the log; /between slashes/ a pattern.", (_C.LOG,)),
+    Action("log.follow", ("f",), "Follow", "Stay at the end of the log, or stop doing so.", (_C.LOG, _C.RUNS)),
+    Action("log.error", ("e",), "Error", "Next error of the log.", (_C.LOG,)),
+    Action("log.filter", ("&",), "Filter", "Show only lines that match a regular expression.", (_C.LOG,)),
+    Action(
+        "copy.open",
+        ("y",),
+        "Copy",
+        "Choose what to copy of this row, and to where the terminal is, over SSH too.",
+        (_C.RUNS, _C.FLOWS, _C.LOG),
+    ),
     Action("log.next", ("n",), "Next", "Next match of the search.", (_C.LOG,)),
     Action("log.previous", ("N",), "Previous", "Previous match of the search.", (_C.LOG,)),
-    Action("log.follow", ("f",), "Follow", "Stay at the end of the log, or stop doing so.", (_C.LOG, _C.RUNS)),
-    Action("log.time", ("t",), "Time", "Change how the log shows times.", (_C.LOG,)),
+    Action("log.error-before", ("E",), "Error before", "Error before the current line.", (_C.LOG,)),
+    Action("log.level-up", (">",), "Fewer", "Hide records of the lowest level that is shown.", (_C.LOG,)),
+    Action("log.level-down", ("<",), "More", "Show records of the level below too.", (_C.LOG,)),
+    Action("log.time", ("t",), "Time", "Local time, time since the start, or none.", (_C.LOG,)),
+    Action("log.wrap", ("w",), "Wrap", "Let long lines go on in the next row, or cut them.", (_C.LOG,)),
+    Action("log.json", ("J",), "JSON", "Spread the JSON in the current line over rows of its own.", (_C.LOG,)),
+    Action("log.mark", ("m",), "Mark", "Mark the current line, or take its mark away.", (_C.LOG,)),
+    Action("log.select", ("V",), "Select", "Select from the current line on; y copies, esc ends it.", (_C.LOG,)),
+    Action("log.subflows", ("s",), "Subflows", "Show the lines of subflow runs by time, or not.", (_C.LOG,)),
+    Action("log.save", ("W",), "Save", "Write the lines that are shown into a file.", (_C.LOG,)),
+    Action(
+        "log.pager",
+        ("o",),
+        "Pager",
+        "Read the log's file with $PAGER, where the screen runs: over SSH, over there.",
+        (_C.LOG,),
+    ),
+    Action(
+        "log.stream",
+        ("S",),
+        "Stream",
+        "Leave the screen and let the lines run over the terminal, for slow lines; any key comes back.",
+        (_C.LOG,),
+        cli="flowdeck flow-run logs -f {run}",
+    ),
     Action("log.right", ("right",), "Right", "Show what long lines go on with.", (_C.LOG,)),
     Action("log.left", ("left",), "Left", "Back towards the start of long lines.", (_C.LOG,)),
     Action(
         "run.delete",
         ("D",),
         "Delete",
-        "Remove the run with its log and results, after y.",
+        "Remove the run with its log and results; u takes it back for 10 s.",
         (_C.RUNS,),
         cli="flowdeck flow-run delete {run}",
     ),
+    Action("run.undo", ("u",), "Undo", "Take the last delete back, within 10 s.", (_C.RUNS,)),
     Action(
         "view.zoom",
         ("z",),
         "Zoom",
         "Give the whole screen to what has the focus, or share it again.",
-        (_C.RUNS,),
+        (_C.RUNS, _C.FLOWS),
     ),
+    Action("detail.next", ("]",), "Next tab", "The run's log, tasks, parameters, states, error.", (_C.RUNS,)),
+    Action("detail.previous", ("[",), "Tab before", "The tab of the run before this one.", (_C.RUNS,)),
+    Action("mark.range", ("V",), "Mark range", "From where it is pressed first to where it is then.", (_C.RUNS,)),
+    Action("mark.invert", ("*",), "Invert marks", "Mark what is not marked, of all runs in the list.", (_C.RUNS,)),
     Action(
         "view.back",
         ("escape", "h"),
@@ -157,6 +182,8 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("form.submit", ("enter",), "Run", "Start the flow with these values.", (_C.FORM,)),
     Action("form.next", ("tab", "down"), "Next field", "To the next field.", (_C.FORM,)),
     Action("form.previous", ("shift+tab", "up"), "Field before", "To the field before.", (_C.FORM,)),
+    Action("choice.next", ("space", "right"), "Next choice", "Choose what stands to the right.", (_C.CHOICE,)),
+    Action("choice.previous", ("left",), "Choice before", "Choose what stands to the left.", (_C.CHOICE,)),
     Action("form.leave", ("escape",), "Leave", "Close the form, start nothing.", (_C.FORM,), pinned=True),
     Action("menu.choose", ("enter",), "Do it", "Do what the row says.", (_C.MENU,)),
     Action("menu.down", ("down",), "Down", "One row down.", (_C.MENU,)),
@@ -164,13 +191,19 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("menu.page-down", ("pagedown",), "Page down", "One page down.", (_C.MENU,)),
     Action("menu.page-up", ("pageup",), "Page up", "One page up.", (_C.MENU,)),
     Action("menu.leave", ("escape",), "Leave", "Close the list.", (_C.MENU,), pinned=True),
+    Action("copy.choose", ("enter",), "Copy", "Put it into the clipboard of the terminal.", (_C.COPY,)),
+    Action("copy.save", ("w",), "Write file", "Save it as a file in the working directory.", (_C.COPY,)),
+    Action("copy.leave", ("escape", "q"), "Leave", "Copy nothing.", (_C.COPY,), pinned=True),
     Action("prompt.accept", ("enter",), "Keep", "Keep the text and go back.", (_C.PROMPT,)),
+    Action("prompt.complete", ("tab",), "Complete", "The next word that fits.", (_C.PROMPT,)),
     Action("prompt.leave", ("escape",), "Leave", "Drop the text and go back.", (_C.PROMPT,)),
     Action("confirm.yes", ("y",), "Yes", "Do it.", (_C.CONFIRM,)),
     Action("confirm.no", ("n", "escape", "enter"), "No", "Leave everything as it is.", (_C.CONFIRM,)),
     # Everywhere.
     Action("pane.runs", ("1",), "Runs", "All runs of all flows, newest first.", (_C.EVERYWHERE,)),
     Action("pane.flows", ("3",), "Flows", "The flows of the folder.", (_C.EVERYWHERE,), cli="flowdeck flow ls"),
+    Action("jump.open", ("'",), "Jump", "Go to a run by name or id, to a flow, to a pane.", (_C.EVERYWHERE,)),
+    Action("flows.broken", ("!",), "Broken", "To the next flow file that cannot be imported.", (_C.EVERYWHERE,)),
     Action("focus.next", ("tab",), "Next part", "Move the focus: list, log.", (_C.EVERYWHERE,)),
     Action("focus.previous", ("shift+tab",), "Part before", "Move the focus the other way.", (_C.EVERYWHERE,)),
     Action("screen.repaint", ("ctrl+r",), "Repaint", "Draw the screen again.", (_C.EVERYWHERE,)),
@@ -178,7 +211,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "palette.open",
         (":", "ctrl+p"),
         "Commands",
-        "Everything that acts here, by name.",
+        "Every action, by its name or by the words of its command.",
         (_C.EVERYWHERE,),
         pinned=True,
     ),
@@ -194,66 +227,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("app.quit", ("ctrl+q",), "Quit", "Leave from anywhere, a text field too.", (_C.EVERYWHERE,), priority=True),
 )
 
-FORBIDDEN_KEYS: Final = frozenset({f"ctrl+{letter}" for letter in "abhijmsz"} | {f"f{n}" for n in range(1, 13)})
-"""Keys that terminals, multiplexers and flow control keep for themselves."""
-
 _MOVING: Final = ("move.", "focus.", "tree.", "log.right", "log.left")
-
-_KEY_LABELS: Final = {
-    "escape": "esc",
-    "pagedown": "pgdn",
-    "pageup": "pgup",
-    "right": "→",
-    "left": "←",
-    "up": "↑",
-    "down": "↓",
-    "slash": "/",
-    "colon": ":",
-    "question_mark": "?",
-}
-
-
-class KeyClashError(Exception):
-    """The table of actions contradicts itself; raised when the app is imported."""
-
-
-def shown_key(key: str) -> str:
-    """Write a key as a keyboard labels it."""
-    return _KEY_LABELS.get(key, key)
-
-
-def _rivals(context: Context) -> frozenset[Context]:
-    """Return the contexts whose keys must not repeat one of `context`.
-
-    A log, a text and a list each lie inside a pane and may take a key over from it ("a letter acts on what has
-    focus"), but a list's moving keys never hide what its pane can do, and nothing hides what works everywhere.
-    """
-    if context in DIALOGS:
-        return frozenset({context})
-    rivals = {context, Context.EVERYWHERE}
-    if context is Context.EVERYWHERE:
-        rivals |= set(Context) - DIALOGS
-    if context is Context.LIST:
-        rivals |= {Context.RUNS, Context.FLOWS}
-    return frozenset(rivals)
-
-
-def check(actions: Sequence[Action]) -> None:
-    """Refuse a table with two actions on one key, a repeated id or a key that must stay free."""
-    seen: dict[str, Action] = {}
-    for action in actions:
-        if action.id in seen:
-            raise KeyClashError(f"two actions have the id {action.id}")
-        seen[action.id] = action
-        if forbidden := FORBIDDEN_KEYS.intersection(action.keys):
-            raise KeyClashError(f"{action.id} is bound to {', '.join(sorted(forbidden))}, which must stay free")
-    for position, action in enumerate(actions):
-        rivals = frozenset[Context]().union(*(_rivals(context) for context in action.contexts))
-        for other in actions[position + 1 :]:
-            shared = set(action.keys) & set(other.keys)
-            if shared and rivals.intersection(other.contexts):
-                raise KeyClashError(f"{action.id} and {other.id} both want {', '.join(sorted(shared))}")
-
 
 check(ACTIONS)
 
@@ -334,6 +308,6 @@ def docs_table() -> str:
     for action in ACTIONS:
         keys = " ".join(f"`{shown_key(key)}`" for key in action.keys)
         where = ", ".join(action.contexts)
-        command = f"`{action.cli}`" if action.cli else ""
+        command = f"`{action.command}`" if action.cli else ""
         lines.append(f"| {keys} | {action.label} | {where} | {action.help} | {command} |")
     return "\n".join(lines)

@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import events
 from textual.app import ComposeResult
 from textual.message import Message
 
 from flowdeck.rules.terminal_text import inert_line
-from flowdeck_tui import actions, commands, present
-from flowdeck_tui.actions import Context, bindings
+from flowdeck_tui import commands, present
+from flowdeck_tui.action import Action, Context
+from flowdeck_tui.actions import bindings
 from flowdeck_tui.commands import Command, CommandThread
 from flowdeck_tui.dialogs import Dialogs
+from flowdeck_tui.editor import Place
+from flowdeck_tui.jumper import MOST_RUNS, Jumper
+from flowdeck_tui.keyed_app import ENGINE, READING, KeyedApp
+from flowdeck_tui.lent_terminal import edit, page
 from flowdeck_tui.messages import CommandDone, DeckFailed, DeckOpened, Delivered, EngineUp, News, ReadFailed
 from flowdeck_tui.panes.flows import FlowsPane
 from flowdeck_tui.panes.runs import LOG_ONLY, SHARED, RunsPane
 from flowdeck_tui.present import Glyphs, Tone
 from flowdeck_tui.pump import Pace, Pump, pace_for
-from flowdeck_tui.quiet_app import QuietApp
-from flowdeck_tui.run_tree import Look
-from flowdeck_tui.widgets.footer import Footer
-from flowdeck_tui.widgets.header import Header, HeaderFacts
-from flowdeck_tui.widgets.status_area import StatusArea
+from flowdeck_tui.run_tree import Look, as_run
+from flowdeck_tui.widgets.header import BROKEN, Header, HeaderFacts
 
 if TYPE_CHECKING:
-    from flowdeck.deck import Deck, EngineStatus, FlowEntry, FlowRun, LogReader
+    from flowdeck.deck import Deck, EngineStatus, FlowEntry, FlowRun, MergedLog, Waits
     from flowdeck.rules.states import StateType
+    from flowdeck_tui.screens.jump_rows import Target
 
 RUNS, FLOWS = "1", "3"
-READING, ENGINE = "reading", "engine"
-"""What a sentence on the status line may speak of beside a run: trouble that lasts."""
+PANES: Final = ((RUNS, "Runs"), (FLOWS, "Flows"))
+HOW_TO_GET_AN_ENGINE: Final = "`flowdeck server start`"
+NONE_BROKEN: Final = "Every flow file can be imported."
 
 
 def system_now() -> datetime:
@@ -42,7 +47,7 @@ def system_now() -> datetime:
     return datetime.now(UTC)
 
 
-class FlowdeckApp(QuietApp):
+class FlowdeckApp(KeyedApp):
     """Flows and runs of a home, at the keyboard."""
 
     CSS_PATH: ClassVar = "styles/app.tcss"
@@ -70,11 +75,11 @@ class FlowdeckApp(QuietApp):
             environment: tells whether this is an SSH session, and which terminal.
             bring_engine_up: has an engine serve the home and posts an `EngineUp`; returns at once.
         """
-        super().__init__()
+        self.look = Look(now, zone, glyphs or present.glyphs_for(environment, sys.stdout.encoding))
+        super().__init__(self.look.glyphs, environment, now)
         self._folder = folder
         self._environment = environment
-        self.look = Look(now, zone, glyphs or present.glyphs_for(environment, sys.stdout.encoding))
-        self.pump = Pump(open_deck, folder, self.post, self.pace)
+        self.pump = Pump(open_deck, self.post, self.pace)
         self._bring_engine_up = bring_engine_up
         self._deck: Deck | None = None
         self._commands: CommandThread | None = None
@@ -83,14 +88,14 @@ class FlowdeckApp(QuietApp):
         self._counts: Mapping[StateType, int] = {}
         self._engine: EngineStatus | None = None
         self._is_engine_starting = True
+        self._waits: Waits | None = None
         self.runs_pane = RunsPane(self)
         self.flows_pane = FlowsPane(self, folder)
         self._header = Header(self.look.glyphs)
-        self._footer = Footer(self.look.glyphs)
-        self.status = StatusArea(self.look.glyphs)
         self.last_words = ""
         """What is to be said on the terminal after leaving; empty for nothing."""
-        self._dialogs = Dialogs(self, self.status, self.look.glyphs, self.submit)
+        self._dialogs = Dialogs(self, self.look.glyphs, self.submit)
+        self._jumper = Jumper(self, self.look.glyphs, PANES, self._jump_to)
 
     # -- what panes may ask (Desk) -------------------------------------------------------------------------------
 
@@ -104,6 +109,18 @@ class FlowdeckApp(QuietApp):
         """Whether an engine serves the home, or is being brought up."""
         return self._is_engine_starting or (self._engine is not None and self._engine.running)
 
+    @property
+    def flow_names(self) -> tuple[str, ...]:
+        """Names of the flows that there are."""
+        return tuple(entry.name for entry in self.flows_pane.rows.entries if entry.name)
+
+    def waiting_reason(self, run: FlowRun) -> str | None:
+        """Say why a run does not move, and what would move it; None when it does."""
+        if self._waits is None:
+            return None
+        now, zone, is_starting = self.look.now(), self.look.zone, self._is_engine_starting
+        return self._waits.reason(run, now, zone, engine_starting=is_starting, remedy=HOW_TO_GET_AN_ENGINE)
+
     def submit(self, command: Command) -> None:
         """Give a command to Deck."""
         if self._commands is None:
@@ -111,13 +128,33 @@ class FlowdeckApp(QuietApp):
         else:
             self._commands.submit(command)
 
-    def open_log(self, run: FlowRun) -> LogReader | None:
-        """Open the log of a run; None while the home is not open."""
-        return None if self._deck is None else self._deck.log(run)
+    def open_log(self, run: FlowRun, *, subflows: bool = True) -> MergedLog | None:
+        """Open the log of a run, with those of its subflow runs or without; None while the home is not open."""
+        return None if self._deck is None else self._deck.merged_log(run, subflows=subflows)
 
     async def open_form(self, entry: FlowEntry) -> None:
         """Show the form that runs a flow."""
         await self._dialogs.open_form(entry)
+
+    async def open_rerun(self, run: FlowRun) -> None:
+        """Show the form that runs the flow of a run once more."""
+        await self._dialogs.open_rerun(run, self.flow_of(run))
+
+    def read(self, text: str) -> None:
+        """Show a text in the user's pager; the screen stands aside until it ends."""
+        problem = page(self, self._environment, text)
+        if problem is not None:
+            self.status.say(inert_line(problem), tone=Tone.WARN)
+
+    def edit(self, place: Place) -> None:
+        """Open a line of source in the user's editor; the screen stands aside until it ends."""
+        problem = edit(self, self._environment, place)
+        if problem is not None:
+            self.status.say(inert_line(problem), tone=Tone.WARN)
+
+    async def open_copy(self) -> None:
+        """Ask what to copy of what has the focus."""
+        await self.copier.open()
 
     def flow_of(self, run: FlowRun) -> FlowEntry | None:
         """Return the flow that made a run, if it is in the folder."""
@@ -140,13 +177,13 @@ class FlowdeckApp(QuietApp):
         yield self.runs_pane
         yield self.flows_pane
         yield self.status
-        yield self._footer
+        yield self.footer
 
     def on_mount(self) -> None:
         """Paint first, then read: the home is opened once something is on the screen."""
         self.runs_pane.display = self.flows_pane.display = False
         self._show_header()
-        self._footer.show_chain((Context.EVERYWHERE,))
+        self.footer.show_chain((Context.EVERYWHERE,))
         self.call_after_refresh(self.pump.start)
 
     def _show_pane(self, number: str) -> None:
@@ -162,54 +199,30 @@ class FlowdeckApp(QuietApp):
 
     def _show_header(self) -> None:
         facts = HeaderFacts(
-            panes=((RUNS, "Runs"), (FLOWS, "Flows")),
+            panes=PANES,
             active=self.active_pane,
             counts=self._counts,
             broken_files=self.flows_pane.rows.broken_files,
             engine=present.engine_text(self._engine, is_starting=self._is_engine_starting),
             is_engine_well=self.has_engine,
+            is_still=self.pace.is_still,
         )
         self._header.show_facts(facts)
 
-    def on_descendant_focus(self) -> None:
-        """The footer shows the keys of what has the focus; dialogs have footers of their own."""
-        if len(self.screen_stack) == 1:
-            self._footer.show_chain(self.chain())
-
     def on_app_blur(self, event: events.AppBlur) -> None:
-        """Another window has the keyboard: change the screen less often."""
-        self.pump.set_pace(pace_for(self._environment, is_focused=False))
+        """Another window has the keyboard: say so, and draw nothing more."""
+        self.app_focus = False  # Textual sets it after this, and the pace depends on it
+        self.pump.set_pace(self.pace)
+        if self.active_pane:
+            self._show_header()
+            self.call_after_refresh(self.hold)
 
     def on_app_focus(self, event: events.AppFocus) -> None:
-        """The keyboard is back."""
-        self.pump.set_pace(pace_for(self._environment, is_focused=True))
-
-    async def act_on_key(self, key: str) -> bool:
-        """What was said of the last thing done goes with the next, unless that says something itself."""
-        times_said = self.status.times_said
-        has_acted = await super().act_on_key(key)
-        if has_acted:
-            self._leave_unsaid(times_said)
-        return has_acted
-
-    async def on_event(self, event: events.Event) -> None:
-        """A click is the next thing done as well."""
-        times_said = self.status.times_said
-        await super().on_event(event)
-        if isinstance(event, events.MouseDown):
-            self._leave_unsaid(times_said)
-
-    def _leave_unsaid(self, times_said: int) -> None:
-        about = self.status.about
-        is_trouble = about is not None and about[0] in (READING, ENGINE)  # stays until it is over
-        if self.status.times_said == times_said and not is_trouble:
-            self.status.say("")
-
-    def on_unbound_key(self, key: str) -> None:
-        """Say where a key acts that does not act here."""
-        action = actions.elsewhere(key)
-        if action is not None:
-            self.status.say(f"{action.shown_key} {action.label} acts in {' and '.join(action.contexts)}.")
+        """The keyboard is back: draw what has changed meanwhile."""
+        self.app_focus = True
+        self.pump.set_pace(self.pace)
+        self._show_header()
+        self.release()
 
     # -- what comes in -------------------------------------------------------------------------------------------
 
@@ -243,14 +256,16 @@ class FlowdeckApp(QuietApp):
         with self.batch_update():
             if news.flows is not None:
                 self.flows_pane.take(list(news.flows))
+            if news.waits is not None:
+                self._waits = news.waits
             self.runs_pane.take(news)
             if news.counts is not None:
                 self._counts = news.counts
             if news.engine is not None:
                 self._engine = news.engine
-            if not self.active_pane and news.pages:
+            if not self.active_pane and news.page is not None:
                 # A new home has no runs to look at: begin where one can be started.
-                self._show_pane(RUNS if news.pages[0].runs else FLOWS)
+                self._show_pane(RUNS if news.page.runs else FLOWS)
             self._show_header()
             self._drop_what_is_over(news)
         self.call_later(self.pump.drawn)
@@ -269,21 +284,24 @@ class FlowdeckApp(QuietApp):
 
     def on_command_done(self, message: CommandDone) -> None:
         """Say how it went; a new run is gone to."""
+        if message.then is not None:
+            message.then(message.result)
         if message.error is not None:
             text = inert_line(message.error)
             self.status.say(text, tone=Tone.BAD, echo=message.echo)
-            if message.action_id == "flow.run":
+            if message.action_id in ("flow.run", "run.rerun"):
                 self._dialogs.tell_form(text)
             return
-        if message.action_id == "flow.run":
+        if message.action_id in ("flow.run", "run.rerun"):
             self._dialogs.close_form()
             self._go_to_run(message.result)
         elif message.action_id == "log.full":
             self._go_to_run(message.result, is_log_full=True)
         # Of these the sentence tells a state that the run will leave.
-        is_passing = message.action_id in ("run.cancel", "run.retry")
-        about = (message.result.id, message.result.state_name) if is_passing else None
-        self.status.say(message.text, echo=message.echo, about=about)
+        run = as_run(message.result) if message.action_id in ("run.cancel", "run.retry") else None
+        about = None if run is None else (run.id, run.state_name)
+        if message.text or message.then is None:
+            self.status.say(message.text, echo=message.echo, about=about)
 
     def _go_to_run(self, run: FlowRun, *, is_log_full: bool = False) -> None:
         self.runs_pane.reveal(run, is_open=not is_log_full)
@@ -291,7 +309,54 @@ class FlowdeckApp(QuietApp):
         if is_log_full:
             self.runs_pane.set_layout(LOG_ONLY)
 
+    def on_header_pressed(self, message: Header.Pressed) -> None:
+        """Go where a click on the first line leads."""
+        if message.key == BROKEN:
+            self.action_flows_broken()
+        else:
+            self._show_pane(message.key)
+
+    # -- what keys and clicks have in common asks (KeyedApp) -----------------------------------------------------
+
+    def why_not(self, action_id: str) -> str | None:
+        """Say why an action cannot be done to what is under the cursor."""
+        if action_id == "flows.broken" and not self.flows_pane.rows.broken_files:
+            return NONE_BROKEN
+        return self.runs_pane.why_not(action_id) if self.active_pane == RUNS else None
+
+    def perform_on(self, action: Action, reference: str) -> None:
+        """Go to a run, then do the action there."""
+
+        def then(run: FlowRun) -> None:
+            self._go_to_run(run)
+            self.call_after_refresh(self.palette.perform, action)
+
+        self.submit(commands.go_to_run(reference, then))
+
+    def _jump_to(self, target: Target) -> None:
+        if target.kind == "pane":
+            self._show_pane(target.key)
+        elif target.kind == "flow":
+            self._show_pane(FLOWS)
+            self.flows_pane.reveal(target.key)
+        else:
+            self.submit(commands.go_to_run(target.key, self._go_to_run))
+
     # -- actions -------------------------------------------------------------------------------------------------
+
+    async def action_jump_open(self) -> None:
+        """Ask where to go."""
+        rows = self.runs_pane.tree_rows
+        runs = (rows.run(key) for key in itertools.islice(rows.window, MOST_RUNS))
+        await self._jumper.open(self.flows_pane.rows.entries, (run for run in runs if run is not None))
+
+    def action_flows_broken(self) -> None:
+        """Show the next flow file that cannot be imported, and why."""
+        if not self.flows_pane.rows.broken_files:
+            self.status.say(NONE_BROKEN)
+            return
+        self._show_pane(FLOWS)
+        self.flows_pane.reveal_broken()
 
     def action_pane_runs(self) -> None:
         """Show the runs; among them, the list beside the log."""
@@ -303,25 +368,9 @@ class FlowdeckApp(QuietApp):
         """Show the flows."""
         self._show_pane(FLOWS)
 
-    def action_screen_repaint(self) -> None:
-        """Draw everything again, in case something else wrote to the terminal."""
-        self.refresh(layout=True)
-        self.screen.refresh(layout=True)
-
-    async def action_palette_open(self) -> None:
-        """List what acts here."""
-        await self._dialogs.open_commands(self.chain())
-
-    async def action_help_open(self) -> None:
-        """List all keys."""
-        await self._dialogs.open_help(self.chain())
-
-    def action_help_quit(self) -> None:
-        """Ctrl+c leaves nothing behind by mistake: say how to leave."""
-        self.status.say("q quits; runs go on without the screen.")
-
     def action_app_leave(self) -> None:
         """Leave, and say what goes on."""
+        self.runs_pane.deletions.flush()
         self.last_words = present.last_words(self._engine, self._counts)
         self.exit()
 

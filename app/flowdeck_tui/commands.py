@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,7 @@ from flowdeck.rules.states import StateType
 from flowdeck.rules.terminal_text import inert_line
 from flowdeck_tui import actions
 from flowdeck_tui.messages import CommandDone, EngineUp
-from flowdeck_tui.present import parameters_echo, state_word
+from flowdeck_tui.present import form_echo, state_word
 
 if TYPE_CHECKING:
     from textual.message import Message
@@ -40,49 +40,69 @@ class Command:
         call: does it.
         tell: writes the sentence for the status line from what `call` returned.
         echo: the command line that does the same.
+        then: called on the screen's side with what `call` returned, or None when it failed; None for nobody.
     """
 
     action_id: str
     call: Callable[[Deck], Any]
     tell: Callable[[Any], str]
     echo: str
+    then: Callable[[Any], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why something cannot be done to a run: in a few words for many at once, and as a sentence."""
+
+    brief: str
+    sentence: str
 
 
 # -- what may be asked -------------------------------------------------------------------------------------------------
 
 
-def why_not_retry(run: FlowRun) -> str | None:
+def why_not_retry(run: FlowRun) -> Obstacle | None:
     """Say why a run cannot be retried; None when it can."""
     name = inert_line(run.name)
     if not run.is_final:
-        return f"{name} is not over ({state_word(run.state_name)}); x cancels it."
+        return Obstacle("not over", f"{name} is not over ({state_word(run.state_name)}); x cancels it.")
     if run.parent_key is not None:
-        return f"{name} is a subflow run; retry the run that started it."
+        return Obstacle(_SUBFLOW, f"{name} is a subflow run; retry the run that started it.")
     if run.state_type is StateType.COMPLETED:
-        return f"{name} completed; t runs its flow anew."
+        return Obstacle("completed", f"{name} completed; t runs its flow anew.")
     return None
 
 
-def why_not_cancel(run: FlowRun) -> str | None:
+def why_not_cancel(run: FlowRun) -> Obstacle | None:
     """Say why a run cannot be cancelled; None when it can."""
     name = inert_line(run.name)
     if run.is_final:
-        return f"{name} is over already: {state_word(run.state_name)}."
+        return Obstacle("already over", f"{name} is over already: {state_word(run.state_name)}.")
     if run.parent_key is not None:
-        return f"{name} is a subflow run; cancel the run that started it."
+        return Obstacle(_SUBFLOW, f"{name} is a subflow run; cancel the run that started it.")
     if run.state_type is StateType.CANCELLING:
-        return f"{name} is being cancelled already."
+        return Obstacle("already being cancelled", f"{name} is being cancelled already.")
     return None
 
 
-def why_not_delete(run: FlowRun) -> str | None:
+def why_not_delete(run: FlowRun) -> Obstacle | None:
     """Say why a run cannot be deleted; None when it can."""
     name = inert_line(run.name)
     if run.parent_key is not None:
-        return f"{name} is a subflow run; delete the run that started it."
-    if not run.is_final and run.state_type is not StateType.SCHEDULED:
-        return f"{name} is not over ({state_word(run.state_name)}); x cancels it first."
+        return Obstacle(_SUBFLOW, f"{name} is a subflow run; delete the run that started it.")
+    if not run.is_final:
+        return Obstacle("not over", f"{name} is not over ({state_word(run.state_name)}); x cancels it first.")
     return None
+
+
+_SUBFLOW: Final = "started by another run"
+
+OBSTACLES: Final[Mapping[str, Callable[[FlowRun], Obstacle | None]]] = {
+    "run.retry": why_not_retry,
+    "run.cancel": why_not_cancel,
+    "run.delete": why_not_delete,
+}
+"""What says, by the id of an action, whether it can be done to a run."""
 
 
 def retry(run: FlowRun) -> Command:
@@ -90,7 +110,7 @@ def retry(run: FlowRun) -> Command:
     return Command(
         "run.retry",
         lambda deck: deck.retry(run.id),
-        lambda after: f"attempt {after.attempt}: all tasks run again",
+        lambda after: f"attempt {after.attempt}: recorded calls are reused",
         actions.echo("run.retry", run=short_id(run.id)),
     )
 
@@ -105,24 +125,24 @@ def cancel(run: FlowRun) -> Command:
     )
 
 
-def delete(run: FlowRun) -> Command:
-    """Remove a run."""
-    return Command(
-        "run.delete",
-        lambda deck: deck.delete(run.id),
-        lambda _: f"{inert_line(run.name)} is deleted",
-        actions.echo("run.delete", run=short_id(run.id)),
-    )
-
-
 def create(entry: FlowEntry, filled: Filled) -> Command:
     """Start a flow."""
     flow = entry.name or entry.entrypoint
     return Command(
         "flow.run",
-        lambda deck: deck.create_flow_run(entry, filled.values, triggered_by="tui"),
+        lambda deck: deck.create_flow_run(entry, filled.values, name=filled.name, tags=filled.tags, triggered_by="tui"),
         lambda run: f"{inert_line(run.name)} is a new run of {inert_line(flow)}",
-        actions.echo("flow.run", flow=inert_line(flow), parameters=inert_line(parameters_echo(filled.texts))),
+        actions.echo("flow.run", flow=inert_line(flow), parameters=inert_line(form_echo(filled))),
+    )
+
+
+def rerun(run: FlowRun, filled: Filled) -> Command:
+    """Start the flow of a run once more, as a new run."""
+    return Command(
+        "run.rerun",
+        lambda deck: deck.rerun(run.id, filled.values, name=filled.name, tags=filled.tags, triggered_by="tui"),
+        lambda new: f"{inert_line(new.name)} is a new run, with {inert_line(run.name)} as its origin",
+        actions.echo("run.rerun", run=short_id(run.id), parameters=inert_line(form_echo(filled))),
     )
 
 
@@ -131,6 +151,16 @@ def find_run(run_id: str) -> Command:
     return Command(
         "log.full", lambda deck: deck.flow_run(run_id), lambda _: "", actions.echo("log.full", run=short_id(run_id))
     )
+
+
+def go_to_run(reference: str, then: Callable[[FlowRun], None]) -> Command:
+    """Look a run up by its name or a part of its id, to go there."""
+
+    def go(run: FlowRun | None) -> None:
+        if run is not None:
+            then(run)
+
+    return Command("jump.open", lambda deck: deck.flow_run(reference), lambda _: "", "", go)
 
 
 # -- who does it -------------------------------------------------------------------------------------------------------
@@ -164,14 +194,19 @@ class CommandThread:
 
     def _run(self) -> None:
         while (command := self._queue.get()) is not None:
+            result, text, problem = None, "", None
             try:
                 result = command.call(self._deck)
-                done = CommandDone(command.action_id, result=result, text=command.tell(result), echo=command.echo)
+                text = command.tell(result)
             except FlowdeckError as error:
-                done = CommandDone(command.action_id, error=str(error), echo=command.echo)
+                problem = str(error)
             except Exception as error:  # noqa: BLE001 - a command whose end nobody tells looks like one that works
-                done = CommandDone(command.action_id, error=f"{type(error).__name__}: {error}", echo=command.echo)
-            self._post(done)
+                problem = f"{type(error).__name__}: {error}"
+            self._post(
+                CommandDone(
+                    command.action_id, result=result, error=problem, text=text, echo=command.echo, then=command.then
+                )
+            )
 
 
 def bring_engine_up(deck: Deck, folder: str, post: Callable[[Message], Any]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from flowdeck_tui.commands import Command
+from flowdeck_tui.editor import Place
 from flowdeck_tui.pump import Pace, Pump
 from flowdeck_tui.run_tree import Look
 from flowdeck_tui.widgets.status_area import StatusArea
 
 if TYPE_CHECKING:
-    from flowdeck.deck import FlowEntry, FlowRun, LogReader
+    from flowdeck.deck import FlowEntry, FlowRun, MergedLog
 
 
 class Desk(Protocol):
@@ -31,9 +32,8 @@ class Desk(Protocol):
         """How often the screen may change."""
         ...
 
-    @property
-    def has_engine(self) -> bool:
-        """Whether an engine serves the home, or is being brought up."""
+    def waiting_reason(self, run: FlowRun) -> str | None:
+        """Say why a run does not move, and what would move it; None when it does."""
         ...
 
     @property
@@ -41,16 +41,37 @@ class Desk(Protocol):
         """The line for what happened, questions and texts to type."""
         ...
 
+    @property
+    def flow_names(self) -> tuple[str, ...]:
+        """Names of the flows that there are."""
+        ...
+
     def submit(self, command: Command) -> None:
         """Give a command to Deck."""
         ...
 
-    def open_log(self, run: FlowRun) -> LogReader | None:
-        """Open the log of a run; None while the home is not open."""
+    def open_log(self, run: FlowRun, *, subflows: bool = True) -> MergedLog | None:
+        """Open the log of a run, with those of its subflow runs or without; None while the home is not open."""
         ...
 
     async def open_form(self, entry: FlowEntry) -> None:
         """Show the form that runs a flow."""
+        ...
+
+    async def open_rerun(self, run: FlowRun) -> None:
+        """Show the form that runs the flow of a run once more."""
+        ...
+
+    def read(self, text: str) -> None:
+        """Show a text in the user's pager."""
+        ...
+
+    def edit(self, place: Place) -> None:
+        """Open a line of source in the user's editor."""
+        ...
+
+    async def open_copy(self) -> None:
+        """Ask what to copy of what has the focus."""
         ...
 
     def flow_of(self, run: FlowRun) -> FlowEntry | None:

@@ -33,18 +33,30 @@ def is_broken(entry: FlowEntry) -> bool:
 
 
 class FlowList:
-    """Flow entries by name, with a text filter."""
+    """Flow entries by name, those of one's own folder first, with a text filter."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, folder: str = "") -> None:
+        """Start with none.
+
+        Args:
+            look: how rows are written.
+            folder: one's own.
+        """
         self._look = look
+        self._folder = folder
         self._entries: tuple[FlowEntry, ...] = ()
         self._shown: list[FlowEntry] = []
         self._places: dict[RowKey, int] = {}
         self._text = ""
 
     def replace(self, entries: Iterable[FlowEntry]) -> None:
-        """Take these entries instead of those before."""
-        self._entries = tuple(entries)
+        """Take these entries instead of those before; a flow of two watched folders, one inside the other, is one."""
+        found: dict[tuple[str, str | None], FlowEntry] = {}
+        for entry in entries:
+            place = (f"{entry.folder}/{entry.file}", entry.function)
+            if place not in found or entry.folder == self._folder:
+                found[place] = entry
+        self._entries = tuple(found.values())
         self._choose()
 
     def set_filter(self, text: str) -> None:
@@ -63,6 +75,11 @@ class FlowList:
         return self._text
 
     @property
+    def has_folders(self) -> bool:
+        """Whether the entries are of more than one's own folder."""
+        return any(entry.folder != self._folder for entry in self._entries)
+
+    @property
     def broken_files(self) -> int:
         """How many files cannot be imported."""
         return len({(entry.folder, entry.file) for entry in self._entries if is_broken(entry)})
@@ -73,7 +90,7 @@ class FlowList:
         return None if index is None else self._shown[index]
 
     def flow_of(self, run: FlowRun) -> FlowEntry | None:
-        """Return the flow that made a run; None when it is not in this folder."""
+        """Return the flow that made a run; None when it is in no watched folder."""
         for entry in self._entries:
             if f"{entry.folder}/{entry.file}" == run.source_file and entry.function == run.function:
                 return entry
@@ -97,7 +114,13 @@ class FlowList:
     def _choose(self) -> None:
         self._shown = sorted(
             (entry for entry in self._entries if self._text in f"{entry.name or ''} {entry.entrypoint}".lower()),
-            key=lambda entry: (entry.name or entry.file, entry.file, entry.function or ""),
+            key=lambda entry: (
+                entry.folder != self._folder,
+                entry.name or entry.file,
+                entry.folder,
+                entry.file,
+                entry.function or "",
+            ),
         )
         self._places = {key_of(entry): index for index, entry in enumerate(self._shown)}
 
@@ -109,6 +132,7 @@ def flow_row(entry: FlowEntry, glyphs: Glyphs, now: datetime, zone: tzinfo | Non
     cells = {
         "name": Cell(name, Tone.BAD if is_broken(entry) else Tone.PLAIN),
         "file": Cell(place, Tone.MUTED),
+        "folder": Cell(inert_line(entry.folder), Tone.MUTED),
         "last": _last_run(entry, glyphs),
         "ended": Cell(present.clock_text(entry.last_run_ended_at, now, zone), Tone.MUTED),
         "about": _about(entry),
@@ -170,5 +194,8 @@ def _parameter_lines(entry: FlowEntry) -> list[Line]:
     lines: list[Line] = [("Parameters", Tone.MUTED)]
     for field in fields:
         default = "required" if field.is_required else f"= {inert_line(field.initial)}" if field.initial else ""
-        lines.append((f"  {inert_line(field.name)}  {field.kind}  {default}".rstrip(), Tone.PLAIN))
+        indent = "  " * len(field.path)
+        lines.append((f"{indent}{inert_line(field.name)}  {field.kind}  {default}".rstrip(), Tone.PLAIN))
+        if field.description:
+            lines.append((f"{indent}  {field.description}", Tone.MUTED))
     return lines

@@ -16,6 +16,7 @@ from flowdeck.rules.terminal_text import inert_line
 
 if TYPE_CHECKING:
     from flowdeck.deck import EngineStatus, FlowRun, RunError, TaskCounts
+    from flowdeck_tui.form_fields import Filled
 
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
@@ -109,7 +110,7 @@ _TONES: Final[Mapping[StateType, Tone]] = {
     _S.CRASHED: Tone.BAD,
 }
 
-_WORDS: Final = {"AwaitingRetry": "AwaitRetry"}
+_WORDS: Final = {"AwaitingRetry": "AwaitRetry", "AwaitingConcurrencySlot": "AwaitSlot"}
 """State names that are too wide for a column."""
 
 _LONG_VALUE: Final = 300
@@ -250,13 +251,20 @@ def run_message(run: FlowRun) -> str:
 def retry_note(run: FlowRun) -> str:
     """Say what a retry means, while one runs; empty otherwise."""
     if run.attempt > 1 and not run.is_final:
-        return f"attempt {run.attempt}: all tasks run again, those that had completed too"
+        return f"attempt {run.attempt}: what is recorded does not run again"
     return ""
 
 
 def engine_text(status: EngineStatus | None, *, is_starting: bool) -> str:
-    """Say in words what is known of the engine."""
+    """Say in words what is known of the engine.
+
+    Args:
+        status: what the home says.
+        is_starting: one is being brought up.
+    """
     if status is not None and status.running:
+        if status.is_older or status.is_newer:
+            return f"engine is {'older' if status.is_older else 'newer'} ({inert_line(status.version or '')})"
         return "engine running"
     return "engine starting" if is_starting else "no engine"
 
@@ -278,6 +286,13 @@ def last_words(status: EngineStatus | None, counts: Mapping[StateType, int]) -> 
 def parameters_echo(parameters: Mapping[str, str]) -> str:
     """Write parameters as a command line has them: ` -p days=3 -p 'name=a b'`."""
     return "".join(f" -p {shlex.quote(f'{name}={text}')}" for name, text in parameters.items())
+
+
+def form_echo(filled: Filled) -> str:
+    """Write what a form adds to a command line: parameters, name and tags."""
+    name = f" --name {shlex.quote(filled.name)}" if filled.name else ""
+    tags = "".join(f" --tag {shlex.quote(tag)}" for tag in filled.tags)
+    return f"{parameters_echo(filled.texts)}{name}{tags}"
 
 
 def count_of(number: int, noun: str) -> str:

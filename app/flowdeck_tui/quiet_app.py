@@ -12,12 +12,15 @@ from textual.message import Message
 from textual.widget import Widget
 
 from flowdeck_tui import focus
-from flowdeck_tui.actions import DIALOGS, Context
+from flowdeck_tui.action import DIALOGS, Context
 from flowdeck_tui.cell_screen import CellScreen
 from flowdeck_tui.theme import THEME
 
 PATIENCE_SECONDS: Final = 0.5
 """How long a text field may take over one key before the next is looked at all the same."""
+
+
+_ATTENTION: Final = (events.Key, events.MouseDown, events.MouseScrollDown, events.MouseScrollUp)
 
 
 class QuietApp(App[None]):
@@ -28,6 +31,7 @@ class QuietApp(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.animation_level = "none"
+        self._held = contextlib.ExitStack()
         self.register_theme(THEME)
         self.theme = THEME.name
 
@@ -47,10 +51,11 @@ class QuietApp(App[None]):
         """Act on keys one after the other: what was typed ahead of a dialog goes into that dialog."""
         # Textual hands a key to the widget that has the focus when the key arrives, before the key typed ahead of it
         # has moved the focus. Here each key is dealt with before the next is looked at.
+        if not self.app_focus and isinstance(event, _ATTENTION):
+            await super().on_event(events.AppFocus())  # whoever does something looks, whatever the terminal told
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
             return
-        self.app_focus = True
         focused = self.focused
         if focused is not None and focused.check_consume_key(event.key, event.character):
             await super().on_event(event)
@@ -66,6 +71,22 @@ class QuietApp(App[None]):
 
     def on_unbound_key(self, key: str) -> None:
         """Take note of a key that does nothing where the focus is."""
+
+    def hold(self) -> None:
+        """Draw nothing from now on: nobody looks."""
+        if not self.app_focus:
+            self._held.close()
+            self._held.enter_context(self.batch_update())
+
+    def release(self) -> None:
+        """Draw what has changed since `hold`, and go on."""
+        self._held.close()
+
+    def draw_once(self) -> None:
+        """Draw what has changed since `hold`, which then goes on."""
+        if not self.app_focus:
+            self.release()
+            self.call_after_refresh(self.hold)
 
     def post(self, message: Message) -> None:
         """Take a message from a thread; one that comes while the app ends is dropped."""

@@ -33,6 +33,7 @@ class Row:
         guides: lines of the tree that lead to it, two cells for each level.
         is_open: True or False for a row that can be expanded, None for one that cannot.
         lead: cell of fixed width before the first column's text, such as a state; None for tables without.
+        is_marked: what is done to marked rows is done to it.
     """
 
     key: RowKey
@@ -40,6 +41,7 @@ class Row:
     guides: str = ""
     is_open: bool | None = None
     lead: Cell | None = None
+    is_marked: bool = False
 
 
 class RowSource(Protocol):

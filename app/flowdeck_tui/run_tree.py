@@ -1,10 +1,9 @@
-"""The rows of the Runs pane: flow runs newest first, below an open one its task calls and subflow runs. Pure."""
+"""The rows of the Runs pane: flow runs in their order, below an open one its task calls and subflow runs. Pure."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final, cast
 
@@ -14,6 +13,7 @@ from flowdeck.rules.terminal_text import inert_line
 from flowdeck_tui import present
 from flowdeck_tui.present import Glyphs, Tone
 from flowdeck_tui.row_source import Cell, Row, RowKey
+from flowdeck_tui.run_window import RunWindow
 
 if TYPE_CHECKING:
     from flowdeck.deck import CallLine, FlowRun
@@ -104,13 +104,20 @@ def _is_quiet(child: Child) -> bool:
 class RunTree:
     """Flow runs and their open branches as a sequence of rows.
 
-    Roots are kept by rising key, so a new run is appended; on the screen they stand the other way round.
-    A position is found by bisection and a walk over the open roots only: 100,000 rows cost no more than ten.
+    The runs of the list itself, called roots here, are those of a `RunWindow`. A position is found by bisection and a
+    walk over the open roots only: many rows cost no more than ten.
     """
 
     def __init__(self, look: Look) -> None:
         self._look = look
-        self._roots: list[int] = []
+        self.window = RunWindow()
+        """Which runs of the list are here."""
+        self.marks: frozenset[int] = frozenset()
+        """Keys of the runs that are marked."""
+        self.reason_of: Callable[[FlowRun], str | None] = lambda _: None
+        """Says why a run does not move; None when it does."""
+        self.hidden: frozenset[int] = frozenset()
+        """Keys of runs that are kept out of the list."""
         self._runs: dict[int, FlowRun] = {}
         self._children: dict[int, tuple[Child, ...]] = {}
         self._open: set[int] = set()
@@ -121,22 +128,46 @@ class RunTree:
 
     # -- what there is -------------------------------------------------------------------------------------------
 
-    def replace(self, runs: Iterable[FlowRun]) -> None:
-        """Forget all roots and take these; open branches stay open."""
-        kept = {run.key: run for run in runs}
-        self._roots = sorted(kept)
-        nested = {key: run for key, run in self._runs.items() if key not in kept and run.parent_key is not None}
-        self._runs = nested | kept
+    def extend(self, runs: Iterable[FlowRun]) -> None:
+        """Take runs that were read next to the roots that are here."""
+        shown = [run for run in runs if run.key not in self.hidden]
+        self.window.extend(shown)
+        self._runs.update((run.key, run) for run in shown)
         self._branches = None
 
-    def add_roots(self, runs: Iterable[FlowRun]) -> None:
-        """Add runs that stand at the top level, or bring them up to date."""
-        for run in runs:
-            if not self._is_root(run.key):
-                at = bisect_left(self._roots, run.key)
-                self._roots.insert(at, run.key)
+    def put(self, run: FlowRun) -> None:
+        """Take a run of the list in, or bring it up to date and to its place, if that is here."""
+        if run.key not in self.hidden and self.window.put(run):
             self._runs[run.key] = run
         self._branches = None
+
+    def drop(self, keys: Iterable[int]) -> None:
+        """Take roots out that no longer belong to the list; below their parents they stay."""
+        for key in keys:
+            self.window.discard(key)
+        self._branches = None
+
+    def trim(self, *, keep_start: bool) -> None:
+        """Let roots go that are too many, at the end or at the start, and what nobody shows any more."""
+        if self.window.trim(keep_start=keep_start):
+            self.forget()
+
+    def forget(self) -> None:
+        """Let the records of runs go that stand neither in the list nor below one that does."""
+        below: set[int] = set()
+        wanted = [*self.window, *self._open]
+        while wanted:
+            below.update(wanted)
+            children = [child for key in wanted for child in self._children.get(key, ())]
+            wanted = [run.key for run in map(as_run, children) if run is not None and run.key not in below]
+        self._runs = {key: run for key, run in self._runs.items() if key in below}
+        self._children = {key: children for key, children in self._children.items() if key in below}
+        self._branches = None
+
+    def hide(self, keys: frozenset[int]) -> None:
+        """From now on show none of these runs in the list; others that were hidden may come again."""
+        self.hidden = keys
+        self.drop(keys)
 
     def update(self, runs: Iterable[FlowRun]) -> None:
         """Bring runs that are shown somewhere up to date; others are left out."""
@@ -149,8 +180,7 @@ class RunTree:
         """Take deleted runs away."""
         gone = set(keys)
         for key in gone:
-            if self._is_root(key):
-                del self._roots[bisect_left(self._roots, key)]
+            self.window.discard(key)
             self._runs.pop(key, None)
             self._children.pop(key, None)
             self._open.discard(key)
@@ -167,16 +197,6 @@ class RunTree:
     def run(self, key: int) -> FlowRun | None:
         """Return a run by key, if it is known here."""
         return self._runs.get(key)
-
-    @property
-    def oldest_key(self) -> int | None:
-        """Key of the last root, from which older ones are asked for."""
-        return self._roots[0] if self._roots else None
-
-    @property
-    def root_count(self) -> int:
-        """How many runs stand at the top level."""
-        return len(self._roots)
 
     # -- open and closed -----------------------------------------------------------------------------------------
 
@@ -222,7 +242,7 @@ class RunTree:
 
     def parent_of(self, key: RowKey) -> RowKey | None:
         """Return the row above in the tree; None at the top level."""
-        if key[0] == RUN and self._is_root(int(key[1])):
+        if key[0] == RUN and int(key[1]) in self.window:
             return None
         record = self.record(key)
         run = as_run(record)
@@ -232,7 +252,7 @@ class RunTree:
     # -- rows by position ----------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self._roots) + sum(len(lines) for _, lines in self._open_branches())
+        return len(self.window) + sum(len(lines) for _, lines in self._open_branches())
 
     def key(self, index: int) -> RowKey:
         """Return the key of the row at a position."""
@@ -242,7 +262,7 @@ class RunTree:
         """Return where a row stands; None when it is not shown."""
         shift = 0
         root = int(key[1]) if key[0] == RUN else -1
-        position = len(self._roots) - 1 - bisect_left(self._roots, root) if self._is_root(root) else None
+        position = self.window.position(root)
         for branch_position, lines in self._open_branches():
             if position is not None and position <= branch_position:
                 break
@@ -257,7 +277,9 @@ class RunTree:
         """Return the row at a position, ready to be drawn."""
         _, record, guides = self._locate(index)
         if (run := as_run(record)) is not None:
-            return run_row(run, self._look, guides=guides, is_open=run.key in self._open)
+            is_open = run.key in self._open
+            row = run_row(run, self._look, guides=guides, is_open=is_open, reason=self.reason_of(run))
+            return replace(row, is_marked=True) if run.key in self.marks else row
         if isinstance(record, Fold):
             return fold_row(record, self._look, guides)
         return call_row(cast("CallLine", record), self._look, guides)
@@ -270,10 +292,6 @@ class RunTree:
                 return True
         return False
 
-    def _is_root(self, key: int) -> bool:
-        at = bisect_left(self._roots, key)
-        return at < len(self._roots) and self._roots[at] == key
-
     def _locate(self, index: int) -> tuple[RowKey, Child | Fold, str]:
         shift = 0
         for position, lines in self._open_branches():
@@ -283,14 +301,15 @@ class RunTree:
                 line = lines[index - position - shift - 1]
                 return line.key, line.record, line.guides
             shift += len(lines)
-        key = self._roots[len(self._roots) - 1 - (index - shift)]
+        key = self.window.key(index - shift)
         return (RUN, key), self._runs[key], ""
 
     def _open_branches(self) -> list[tuple[int, list[_Line]]]:
         if self._branches is None:
-            roots = sorted((key for key in self._open if self._is_root(key)), reverse=True)
-            last = len(self._roots) - 1
-            self._branches = [(last - bisect_left(self._roots, key), self._lines_below(key, "")) for key in roots]
+            places = sorted(
+                (position, key) for key in self._open if (position := self.window.position(key)) is not None
+            )
+            self._branches = [(position, self._lines_below(key, "")) for position, key in places]
         return self._branches
 
     def _lines_below(self, key: int, guides: str) -> list[_Line]:
@@ -317,11 +336,11 @@ class RunTree:
 # -- records as rows ---------------------------------------------------------------------------------------------------
 
 
-def run_row(run: FlowRun, look: Look, *, guides: str = "", is_open: bool = False) -> Row:
-    """Write a flow run as a row."""
+def run_row(run: FlowRun, look: Look, *, guides: str = "", is_open: bool = False, reason: str | None = None) -> Row:
+    """Write a flow run as a row; `reason` is why it does not move, None when it does."""
     now = look.now()
     tone = present.state_tone(run.state_type, run.state_name)
-    message = present.run_message(run)
+    message = inert_line(reason) if reason else present.run_message(run)
     cells = {
         "name": Cell(inert_line(run.name)),
         "flow": Cell(inert_line(run.flow_name)),
@@ -359,7 +378,7 @@ def call_row(call: CallLine, look: Look, guides: str) -> Row:
         (CALL, call.first_id),
         cells,
         guides,
-        None,
+        None if call.group is None else False,
         Cell(present.state_text(call.state_type, call.state_name, look.glyphs), tone),
     )
 
@@ -373,11 +392,3 @@ def fold_row(line: Fold, look: Look, guides: str) -> Row:
 def _trouble(run: FlowRun) -> Cell:
     tone = Tone.BAD if run.error_count else Tone.WARN
     return Cell(present.trouble_text(run.error_count, run.warning_count), tone)
-
-
-def matches(run: FlowRun, text: str, flow_name: str | None) -> bool:
-    """Tell whether a run would be listed under a filter; the same rule as `RunQuery`."""
-    if flow_name is not None and run.flow_name != flow_name:
-        return False
-    wanted = text.lower()
-    return not wanted or wanted in f"{run.name} {run.flow_name}".lower() or wanted in run.id

@@ -13,23 +13,24 @@ import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from flowdeck.rules import parameters as parameter_rules
-from flowdeck.rules.clock import MICROSECONDS_PER_SECOND, SYSTEM_CLOCK, Clock, to_microseconds
-from flowdeck.rules.exceptions import AmbiguousError, NotFoundError, ParameterError, RefusedError, UsageError
-from flowdeck.rules.ids import new_run_id
-from flowdeck.rules.run_names import new_run_name
+from flowdeck.rules.clock import SYSTEM_CLOCK, Clock, to_microseconds
+from flowdeck.rules.exceptions import AmbiguousError, NotFoundError, RefusedError
+from flowdeck.rules.near_names import did_you_mean
 from flowdeck.rules.states import RETRYABLE, TERMINAL, StateType, named
-from flowdeck.store import engines, flow_run_queries, flow_runs, run_requests, task_run_queries
+from flowdeck.store import engines, flow_runs, task_run_queries
 from flowdeck.store.catalogue import Catalogue, named_by
 from flowdeck.store.database import Database
 from flowdeck.store.feed import ChangeFeed
 from flowdeck.store.home import locate
-from flowdeck.store.log_lines import LogLine, LogRecord
+from flowdeck.store.log_lines import LOG_LEVELS, LineQuery, LogLine, LogRecord
+from flowdeck.store.log_merge import MergedLog
 from flowdeck.store.log_reader import LogReader
 from flowdeck.store.records import (
     CallLine,
+    CallPage,
+    CallQuery,
     Changes,
     EngineStatus,
     FlowEntry,
@@ -39,22 +40,42 @@ from flowdeck.store.records import (
     TaskCounts,
     TaskRun,
 )
-from flowdeck.store.run_facts import CALLS_PER_RUN, RunError, UnusedResults
+from flowdeck.store.run_facts import RunError, UnusedResults
+from flowdeck.store.run_reader import ALL_ROOTS, RunPages, RunReader
+from flowdeck.store.scheduled_runs import Wish, check_record, entry_of, scheduled
 from flowdeck.store.sqlite import Connection, IntegrityError
+from flowdeck.store.waits import Waits
 
 __all__ = [
-    "CallLine", "ChangeFeed", "Changes", "Deck", "EngineStatus", "FlowEntry", "FlowRun", "LogLine", "LogReader",
-    "LogRecord", "RunError", "RunQuery", "StateRecord", "TaskCounts", "TaskRun", "UnusedResults",
+    "ALL_ROOTS",
+    "LOG_LEVELS",
+    "CallLine",
+    "CallPage",
+    "CallQuery",
+    "ChangeFeed",
+    "Changes",
+    "Deck",
+    "EngineStatus",
+    "FlowEntry",
+    "FlowRun",
+    "LineQuery",
+    "LogLine",
+    "LogReader",
+    "LogRecord",
+    "MergedLog",
+    "RunError",
+    "RunPages",
+    "RunQuery",
+    "StateRecord",
+    "TaskCounts",
+    "TaskRun",
+    "UnusedResults",
+    "Waits",
 ]  # fmt: skip
 
-ALL_ROOTS: Final = RunQuery(roots_only=True)
-NAME_LENGTH: Final = 200
-FAILED_WINDOW_SECONDS: Final = 24 * 3600
-"""How far back `active_counts` counts failures."""
 
-
-class Deck:
-    """The façade of one home."""
+class Deck(RunReader):
+    """The façade of one home. What it answers about flow runs stands in `RunReader`."""
 
     def __init__(self, home: Path | str | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
         """Open the home, creating it where needed.
@@ -67,70 +88,23 @@ class Deck:
             StoreError: the home cannot be used.
             UsageError: a setting cannot be used.
         """
-        self._database = Database(locate(home))
+        super().__init__(Database(locate(home)), clock)
         self._catalogue = Catalogue(self._database)
-        self._clock = clock
         self.home = self._database.home.path
 
     def close(self) -> None:
         """Close the home's database in this process."""
         self._database.close()
 
-    # -- flow runs -----------------------------------------------------------------------------------------------
-
-    def flow_runs(self, query: RunQuery = ALL_ROOTS) -> list[FlowRun]:
-        """List flow runs, newest first."""
-        return flow_run_queries.by_query(self._reader(), query)
-
-    def flow_run_total(self, query: RunQuery) -> int:
-        """Count the flow runs that a query means, whatever its limit."""
-        return flow_run_queries.count(self._reader(), query)
-
-    def flow_run(self, reference: str) -> FlowRun:
-        """Return the run of this id, unique id prefix or suffix (4 characters or more), or unique name.
-
-        Raises:
-            NotFoundError: there is none.
-            AmbiguousError: there are several.
-        """
-        return flow_run_queries.find(self._reader(), reference)
-
-    def flow_run_by_key(self, key: int) -> FlowRun | None:
-        """Return the run of this key, or None when it was deleted."""
-        found = self.flow_runs_by_keys([key])
-        return found[0] if found else None
-
-    def flow_runs_by_keys(self, keys: Collection[int]) -> list[FlowRun]:
-        """Return those of the runs that still exist, newest first."""
-        return flow_run_queries.by_keys(self._reader(), keys)
-
-    def lost_runs(self, keys: Collection[int]) -> frozenset[int]:
-        """Return which of these runs had a process that is there no more; an engine will close them."""
-        return flow_run_queries.lost(self._reader(), keys)
-
-    def subflow_runs(self, flow_run_key: int) -> list[FlowRun]:
-        """Return the runs that the current attempt of a run started directly, in their order."""
-        return flow_run_queries.by_query(self._reader(), RunQuery(parent_key=flow_run_key, limit=0))[::-1]
-
-    def states(self, flow_run_key: int) -> list[StateRecord]:
-        """Return every state that a run has been in, oldest first."""
-        return flow_run_queries.states(self._reader(), flow_run_key)
-
-    def log(self, flow_run: FlowRun) -> LogReader:
-        """Return a reader of a run's log; the caller closes it."""
-        path = self._database.home.log_file(flow_run.id)
-        return LogReader(path, flow_run.id, flow_run.key * CALLS_PER_RUN)
-
-    def active_counts(self) -> dict[StateType, int]:
-        """Count root runs that are not over by type, and under FAILED those that failed in the last 24 hours."""
-        since = self._clock.now_microseconds() - FAILED_WINDOW_SECONDS * MICROSECONDS_PER_SECOND
-        return flow_run_queries.counts_by_type(self._reader(), since)
-
     # -- task runs -----------------------------------------------------------------------------------------------
 
     def call_lines(self, flow_run_key: int) -> list[CallLine]:
         """Return the calls of a run's current attempt in order, each `.map()` as one line."""
         return task_run_queries.call_lines(self._reader(), flow_run_key)
+
+    def call_page(self, flow_run_key: int, query: CallQuery) -> CallPage:
+        """Return a stretch of the calls of a run's current attempt, or of the items of one `.map()` call."""
+        return task_run_queries.call_page(self._reader(), flow_run_key, query, self._clock.now_microseconds())
 
     def task_runs(
         self, flow_run_key: int, *, group: int | None = None, flow_attempt: int | None = None, limit: int = 0
@@ -179,7 +153,10 @@ class Deck:
         if matches:
             candidates = ", ".join(f"{entry.folder}/{entry.entrypoint}" for entry in matches)
             raise AmbiguousError(f"'{reference}' stands for several flows: {candidates}. Give one of these.")
-        raise NotFoundError(f"There is no flow '{reference}'. `flowdeck flow ls` lists the flows of watched folders.")
+        hint = did_you_mean(reference, [name for entry in entries for name in (entry.name, entry.function) if name])
+        raise NotFoundError(
+            f"There is no flow '{reference}'.{hint} `flowdeck flow ls` lists the flows of watched folders."
+        )
 
     # -- commands ------------------------------------------------------------------------------------------------
 
@@ -193,6 +170,7 @@ class Deck:
         key: str | None = None,
         triggered_by: str = "api",
         tags: Collection[str] = (),
+        origin: FlowRun | None = None,
     ) -> FlowRun:
         """Schedule a run of a flow, for an engine to start.
 
@@ -204,39 +182,51 @@ class Deck:
             key: a name of your own for this request: asked again with the same, the first run is returned.
             triggered_by: `cli`, `tui` or `api`.
             tags: of the run.
+            origin: the run that is run once more, with these parameters.
 
         Raises:
             ParameterError: the parameters do not fit the flow.
             RefusedError: the flow's file has no version that could be imported.
         """
-        if flow.function is None or flow.parameter_schema is None:
-            raise RefusedError(f"{flow.file} could not be imported, so it has no flow to run. Mend the file first.")
-        if name is not None and not 0 < len(name) <= NAME_LENGTH:
-            raise UsageError(f"A run's name has 1 to {NAME_LENGTH} characters, not {len(name)}.")
-        problems = parameter_rules.validate(flow.parameter_schema, parameters)
-        if problems:
-            raise ParameterError(f"Flow '{flow.name}': " + " ".join(problems.values()))
-        now = self._clock.now_microseconds()
-        run_id = new_run_id()
-        new = flow_runs.NewFlowRun(
-            id=run_id,
-            name=name or new_run_name(),
-            flow_name=flow.name or flow.function,
-            entrypoint=flow.entrypoint,
-            working_dir=flow.folder,
-            source_file=f"{flow.folder}/{flow.file}",
-            function=flow.function,
-            state=named("Scheduled"),
-            at=now,
-            scheduled_at=now if scheduled_at is None else to_microseconds(scheduled_at),
-            triggered_by=triggered_by,
-            parameters=json.dumps(dict(parameters)),
-            root_run_id=run_id,
-            dedup_key=key,
-            tags=tuple(tags),
-            environment=json.dumps(dict(os.environ)),
-        )
+        start = None if scheduled_at is None else to_microseconds(scheduled_at)
+        wish = Wish(self._clock.now_microseconds(), name, start, key, triggered_by, tags)
+        new = scheduled(flow, parameters, wish, origin)
         return self._existing(self._insert_once(new))
+
+    def rerun(
+        self,
+        reference: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        triggered_by: str = "api",
+        tags: Collection[str] | None = None,
+    ) -> FlowRun:
+        """Schedule a new run of the flow of an earlier run, which stays as it is; the new one's origin is that run.
+
+        Args:
+            reference: the earlier run.
+            parameters: all of the new run's; None for those of the earlier one.
+            name: of the new run; None for a random one.
+            triggered_by: `cli`, `tui` or `api`.
+            tags: of the new run; None for those of the earlier one.
+
+        Raises:
+            ParameterError: the parameters do not fit the flow as it is now.
+            RefusedError: it cannot be started from the earlier run's record.
+        """
+        run = self.flow_run(reference)
+        given = run.parameters if parameters is None else parameters
+        check_record(run, "rerun", given)
+        flow = self.flow_of(run) or entry_of(run)
+        new_tags = run.tags if tags is None else tags
+        return self.create_flow_run(flow, given, name=name, triggered_by=triggered_by, tags=new_tags, origin=run)
+
+    def flow_of(self, run: FlowRun) -> FlowEntry | None:
+        """Return the flow of a run as the catalogue has it; None when no watched folder holds it."""
+        entries = [entry for entry in self.flows() if os.path.join(entry.folder, entry.file) == run.source_file]
+        found = [entry for entry in entries if entry.function is not None and entry.function == run.function]
+        return next((entry for entry in found if entry.folder == run.working_dir), found[0] if found else None)
 
     def retry(self, reference: str, *, completed: bool = False) -> FlowRun:
         """Schedule the next attempt of a run that failed, crashed or was cancelled; recorded calls are not run again.
@@ -361,9 +351,6 @@ class Deck:
         """Return a feed of what changes from now on; the caller closes it, and uses it from one thread."""
         return ChangeFeed(self._database)
 
-    def _reader(self) -> Connection:
-        return self._database.reader()
-
     def _insert_once(self, new: flow_runs.NewFlowRun) -> int:
         """Make a run, unless its request was made before; return the key of the one that there is."""
         try:
@@ -385,6 +372,4 @@ class Deck:
             raise RefusedError(f"Run '{run.name}' completed; say so explicitly to retry it all the same (--completed).")
         if run.parent_key is not None:
             raise RefusedError(f"Run '{run.name}' is a subflow; retry its root run {run.root_run_id}.")
-        reason = run_requests.why_not_startable(run.source_file, run.function, run.parameters)
-        if reason is not None:
-            raise RefusedError(f"Run '{run.name}' {reason}")
+        check_record(run, "retried", run.parameters)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+from pathlib import Path
 
 from tests.support.live_home import LiveHome
 
@@ -105,3 +106,29 @@ def test_nothing_that_dies_loses_or_doubles_a_line(live: LiveHome) -> None:
 def go_on(live: LiveHome, ten: int) -> None:
     """Let the flow pass the next ten calls."""
     (live.folder / f"go-{ten}").touch()
+
+
+def test_e_lends_the_terminal_to_the_editor_and_takes_it_back(live: LiveHome, tmp_path: Path) -> None:
+    """The editor gets the line that broke; what it wrote is gone from the screen afterwards, and keys act again."""
+    editor, told = tmp_path / "vim", tmp_path / "told"
+    editor.write_text(f'#!/bin/sh\nprintf "%s|" "$@" > {told}\necho "in the editor"\nread line\n')
+    editor.chmod(0o755)
+    live.environment["VISUAL"] = str(editor)
+    source = "from flowdeck import flow\n\n\n@flow\ndef talks():\n    raise ValueError(7)\n"
+    (live.folder / "talks.py").write_text(source)
+    with live.screen() as terminal:
+        terminal.wait_for("Flows")
+        terminal.press("3")
+        terminal.wait_for("talks")
+        terminal.press("t")
+        terminal.wait_for("run talks")
+        terminal.press("enter")
+        terminal.wait_for(r"Failed +\S+ +talks")
+        terminal.press("e")
+        terminal.wait_for("in the editor")
+        assert told.read_text() == f"+6|{live.folder / 'talks.py'}|"
+        terminal.press("enter")
+        terminal.wait_for(r"\[1 Runs\]")
+        assert "in the editor" not in terminal.text()
+        terminal.press("q")
+        assert terminal.wait_for_exit() == 0

@@ -18,7 +18,7 @@ from tests.cli.seeds import Seeds
 NOUNS = {
     "server": ["start", "stop", "status", "unwatch"],
     "flow": ["ls", "inspect"],
-    "flow-run": ["create", "ls", "inspect", "logs", "retry", "cancel", "delete"],
+    "flow-run": ["create", "ls", "inspect", "logs", "retry", "rerun", "cancel", "delete"],
     "task-run": ["ls", "inspect"],
 }
 
@@ -43,8 +43,8 @@ def test_help_everywhere(command: Command) -> None:
 def test_every_listing_and_inspect_takes_json(command: Command) -> None:
     """--json is there wherever something is listed or inspected."""
     for noun, verb in [("flow", "ls"), ("flow", "inspect"), ("flow-run", "ls"), ("flow-run", "inspect"),
-                       ("flow-run", "logs"), ("flow-run", "create"), ("flow-run", "retry"), ("task-run", "ls"),
-                       ("task-run", "inspect"), ("server", "status")]:  # fmt: skip
+                       ("flow-run", "logs"), ("flow-run", "create"), ("flow-run", "retry"), ("flow-run", "rerun"),
+                       ("task-run", "ls"), ("task-run", "inspect"), ("server", "status")]:  # fmt: skip
         assert "--json" in command(noun, verb, "--help").out, (noun, verb)
 
 
@@ -59,7 +59,7 @@ def test_every_listing_and_inspect_takes_json(command: Command) -> None:
         (["flow-run", "list"], 2, "`flowdeck flow-run` knows no 'list'. Did you mean `flowdeck flow-run ls`?"),
         (["flow-run", "inspect"], 2, "Missing: RUN. See `flowdeck flow-run inspect --help`."),
         (["flow-run", "ls", "--limit", "-1"], 2, "--limit"),
-        (["flow-run", "ls", "--state", "odd"], 2, "'odd' is no state; there are scheduled, pending"),
+        (["flow-run", "ls", "--state", "odd"], 2, "'state:odd' names no state: odd. States are scheduled, pending"),
         (["flow-run", "ls", "--frob"], 2, "Not understood: --frob."),
         (["flow-run", "logs", "x", "--level", "loud"], 2, "'loud' is no level"),
         (["flow-run", "create", "x", "--at", "soon"], 2, "'soon' is no time; write it as 2030-01-31T08:00"),
@@ -131,6 +131,32 @@ def test_filters(command: Command, deck: Deck, seeds: Seeds) -> None:
     assert listed("--limit", "1") == [other]
     assert listed("--limit", "0") == [other, running, failed]
     assert "1 of 3 runs; --limit 0 lists all." in command("flow-run", "ls", "--limit", "1").err
+
+
+def test_the_filter_is_that_of_the_screen(command: Command, deck: Deck, seeds: Seeds) -> None:
+    """Terms of both kinds go together; several --filter all hold; the order can be chosen."""
+    failed, other = seeds.failed_run(deck), seeds.run(flow_name="other", name="calm-otter")
+    child = seeds.run("Completed", flow_name="other", name="brave-fox")
+
+    def listed(*words: str) -> list[str]:
+        return [run["id"] for run in command("flow-run", "ls", "--json", *words).json]
+
+    assert listed("--filter", "state:failed,crashed since:1h") == [failed]
+    assert listed("--filter", "!flow:etl", "--filter", "/^brave/") == [child]
+    assert listed("--filter", "flow:other", "--state", "running") == [other]
+    assert listed("--filter", "flow:other", "--sort", "name") == [child, other]
+    assert listed("--sort", "oldest", "--limit", "1") == [failed]
+    assert listed("--filter", "tag:nightly !id:" + failed[-8:]) == [child, other]
+
+
+def test_a_near_name_is_suggested(command: Command, deck: Deck, seeds: Seeds, tmp_path: Path) -> None:
+    """A slip of the finger costs no second look at the list."""
+    seeds.flow(deck, tmp_path / "flows")
+    assert "There is no flow 'reprot'. Did you mean report?" in command("flow", "inspect", "reprot").err
+    none = command("flow-run", "ls", "--filter", "flow:reprot")
+    assert (none.code, none.out) == (0, "")
+    assert "no such runs. Did you mean report?" in none.err
+    assert command("flow-run", "ls", "--filter", "stat:failed").err.count("Did you mean state?") == 1
 
 
 def test_delete(command: Command, deck: Deck, seeds: Seeds) -> None:

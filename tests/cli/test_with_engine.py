@@ -100,6 +100,27 @@ def test_retry_and_watch(command: Command, deck: Deck, job: FlowEntry, tmp_path:
     assert command("flow-run", "retry", run_id, "--completed", "--watch").code == 0
 
 
+def test_rerun_is_a_new_run_with_one_parameter_changed(
+    command: Command, deck: Deck, job: FlowEntry, tmp_path: Path
+) -> None:
+    """The old run stays as it is and is the origin of the new one; --watch gives its exit code."""
+    wanted = tmp_path / "wanted"
+    first = command("flow-run", "create", "job", "-p", f"fail_unless={wanted}", "--tag", "a", "--watch", "--json")
+    run_id = first.json["id"]
+    again = command("flow-run", "rerun", short_id(run_id), "--watch", "--json")
+    assert (again.code, again.json["parameters"]) == (1, first.json["parameters"])
+    other = tmp_path / "other"
+    other.touch()
+    mended = command("flow-run", "rerun", run_id, "-p", f"fail_unless={other}", "--name", "mended", "--watch", "--json")
+    assert mended.code == 0
+    assert (mended.json["origin_run_id"], mended.json["name"], mended.json["tags"]) == (run_id, "mended", ["a"])
+    assert mended.json["parameters"]["fail_unless"] == str(other)
+    assert deck.flow_run(run_id).state_name == "Failed"
+    refused = command("flow-run", "rerun", run_id, "-p", "seconds=soon")
+    assert (refused.code, refused.out) == (2, "")
+    assert "seconds must be a number, not 'soon'" in refused.err
+
+
 def test_create_for_later_and_with_a_key(command: Command, job: FlowEntry) -> None:
     """A run can be asked for at a time; the same key gives the same run."""
     words = ["flow-run", "create", "job", "--at", "2130-01-31T08:00:00Z", "--key", "k", "--json"]

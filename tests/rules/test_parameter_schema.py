@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Optional
 import pytest
 from pydantic import BaseModel, Field
 
-from flowdeck.rules import parameters
+from flowdeck.rules import parameter_checks, parameter_schema, parameters
 
 
 class Colour(Enum):
@@ -44,7 +44,7 @@ class Plain: ...
 
 
 def schema_of(function: Callable[..., Any]) -> dict[str, Any]:
-    return parameters.schema(parameters.signature_of(function), parameters.type_hints(function), function.__doc__)
+    return parameter_schema.schema(parameters.signature_of(function), parameters.type_hints(function), function.__doc__)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ WELL: dict[str, Any] = {
 )
 def test_what_the_flow_would_take_is_well(changed: dict[str, Any]) -> None:
     """Conversions of the run count; a default is taken even where it does not fit its annotation."""
-    assert parameters.validate(EVERYTHING, {**WELL, **changed}) == {}
+    assert parameter_checks.validate(EVERYTHING, {**WELL, **changed}) == {}
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_what_the_flow_would_take_is_well(changed: dict[str, Any]) -> None:
 )
 def test_what_the_flow_would_refuse_is_told(name: str, value: Any, said: str) -> None:
     """One sentence under the parameter's name, the same that the run would fail with."""
-    assert parameters.validate(EVERYTHING, {**WELL, name: value}) == {name: said}
+    assert parameter_checks.validate(EVERYTHING, {**WELL, name: value}) == {name: said}
 
 
 def test_missing_and_unknown_parameters_are_told_together() -> None:
@@ -239,12 +239,14 @@ def test_missing_and_unknown_parameters_are_told_together() -> None:
 
     def work(a: int, b: int) -> None: ...
 
-    assert parameters.validate(schema_of(work), {"b": "x", "c": 1}) == {
+    assert parameter_checks.validate(schema_of(work), {"b": "x", "c": 1}) == {
         "a": "a is missing",
         "b": "b must be a whole number, not 'x'",
         "c": "c is not a parameter; the flow takes a, b",
     }
-    assert parameters.validate(schema_of(lambda: None), {"c": 1}) == {"c": "c is not a parameter; the flow takes none"}
+    assert parameter_checks.validate(schema_of(lambda: None), {"c": 1}) == {
+        "c": "c is not a parameter; the flow takes none"
+    }
 
 
 def test_a_model_that_holds_itself_can_be_validated() -> None:
@@ -255,12 +257,12 @@ def test_a_model_that_holds_itself_can_be_validated() -> None:
     deep: dict[str, Any] = {}
     for _ in range(50):
         deep = {"children": [deep]}
-    assert parameters.validate(schema_of(work), {"tree": deep}) == {}
+    assert parameter_checks.validate(schema_of(work), {"tree": deep}) == {}
 
 
 def test_an_empty_schema_allows_all() -> None:
     """A flow whose parameters could not be described can be run all the same."""
-    assert parameters.validate({"type": "object", "properties": {}, "required": []}, {"a": 1}) == {}
+    assert parameter_checks.validate({"type": "object", "properties": {}, "required": []}, {"a": 1}) == {}
 
 
 @pytest.mark.parametrize(
@@ -303,7 +305,7 @@ def test_typed_text_is_read_by_the_schema(annotation: Any, text: str, value: Any
     def work(x: Any) -> None: ...
 
     work.__annotations__["x"] = annotation
-    read = parameters.parse_text(schema_of(work)["properties"]["x"], text)
+    read = parameter_checks.parse_text(schema_of(work)["properties"]["x"], text)
     assert (type(read), read) == (type(value), value)
 
 
@@ -314,8 +316,8 @@ def test_what_is_typed_for_each_type_is_taken_by_the_flow() -> None:
     def work(day: date, wait: timedelta, moment: datetime, colour: Colour, count: int) -> None: ...
 
     described = schema_of(work)
-    read = {name: parameters.parse_text(described["properties"][name], text) for name, text in typed.items()}
-    assert parameters.validate(described, read) == {}
+    read = {name: parameter_checks.parse_text(described["properties"][name], text) for name, text in typed.items()}
+    assert parameter_checks.validate(described, read) == {}
     signature = parameters.signature_of(work)
     bound = parameters.bind(signature, (), read)
     assert parameters.coerce_all(signature, parameters.type_hints(work), bound) == {

@@ -222,7 +222,7 @@ import sys
 from datetime import date
 from typing import Literal
 from pathlib import Path
-from flowdeck.rules import parameters
+from flowdeck.rules import parameter_checks, parameters
 class Plain: pass
 def work(a: int, b: list[str] | None = None, c: Literal["x"] = "x", d: date = date(2026, 1, 1), e: Path = Path("."),
          f: Plain = None, *rest: float, **more: dict[str, int]) -> None: "Args:\\n    a: number"
@@ -230,7 +230,7 @@ signature, hints = parameters.signature_of(work), parameters.type_hints(work)
 bound = parameters.bind(signature, ("1",), {"b": ("x",), "f": Plain(), "z": {"q": "1"}})
 coerced = parameters.coerce_all(signature, hints, bound)
 parameters.to_json(coerced)
-parameters.validate({"properties": {"a": {"type": "integer"}}}, {"a": "x"})
+parameter_checks.validate({"properties": {"a": {"type": "integer"}}}, {"a": "x"})
 print("pydantic" in sys.modules)
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -13,7 +12,7 @@ from flowdeck.rules.states import FLOW_RUN_TRANSITIONS, StateType, named
 from flowdeck.store import flow_run_queries, flow_runs
 from flowdeck.store.database import Database
 from flowdeck.store.flow_runs import marks
-from flowdeck.store.records import FlowRun, RunQuery, TaskCounts
+from flowdeck.store.records import FlowRun, TaskCounts
 from flowdeck.store.run_facts import CALLS_PER_RUN
 from tests.store.rows import force, make_call, make_child, make_run, state
 
@@ -244,26 +243,6 @@ def test_more_keys_than_sqlite_takes_in_one_statement(database: Database) -> Non
     found = flow_run_queries.by_keys(database.reader(), [*range(40_000), *keys])
     assert [run.key for run in found] == sorted(keys, reverse=True)
     assert flow_run_queries.by_keys(database.reader(), []) == []
-
-
-def test_lists(database: Database) -> None:
-    """Filters go together; paging by key neither skips nor repeats."""
-    roots = [make_run(database, flow_name=f"flow-{number % 2}") for number in range(6)]
-    child = make_child(database, roots[0], flow_name="flow-0")
-    set_state(database, roots[2], StateType.FAILED)
-
-    def keys(query: RunQuery) -> list[int]:
-        found = flow_run_queries.by_query(database.reader(), query)
-        assert flow_run_queries.count(database.reader(), replace(query, limit=0)) >= len(found)
-        return [run.key for run in found]
-
-    assert keys(RunQuery()) == [child, *reversed(roots)]
-    assert keys(RunQuery(roots_only=True, limit=2)) == [roots[5], roots[4]]
-    assert keys(RunQuery(roots_only=True, limit=2, before_key=roots[4])) == [roots[3], roots[2]]
-    assert keys(RunQuery(state_types=(StateType.FAILED,))) == [roots[2]]
-    assert keys(RunQuery(flow_name="flow-1", limit=0)) == [roots[5], roots[3], roots[1]]
-    assert keys(RunQuery(text="FLOW-1", state_types=(StateType.RUNNING,))) == [roots[5], roots[3], roots[1]]
-    assert keys(RunQuery(parent_key=roots[0])) == [child]
 
 
 def test_active_counts(database: Database) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.store.log_format import format_record
-from flowdeck.store.log_lines import LogLine
+from flowdeck.store.log_lines import LineQuery, LogLine
 from flowdeck.store.log_reader import LogReader
 
 AT = 1_795_361_153_123_456
@@ -221,10 +221,15 @@ def test_closed_reader_opens_again(path: Path) -> None:
     reader = LogReader(path)
     reader.refresh()
     reader.close()
-    assert reader.lines(0, 1) == []
+    assert texts(reader.lines(0, 1)) == ["one"]
+    reader.close()
     add(path, record("two"))
     assert reader.refresh()
     assert (texts(reader.lines(0, 9)), reader.generation) == (["one", "two"], 0)
+    reader.close()
+    path.unlink()
+    add(path, record("x"))
+    assert reader.lines(0, 9) == []
 
 
 def test_count_levels(path: Path) -> None:
@@ -257,8 +262,8 @@ def test_search(path: Path, pattern: str | re.Pattern[str], matches: list[int]) 
     add(path, record("die GRÖSSE, Größe") + record("some error") + record("spl\x1b[1mit error"))
     reader = LogReader(path)
     reader.refresh()
-    assert reader.search(pattern, 0, reader.count) == matches
-    assert reader.search(pattern, 1, 3) == [index for index in matches if 1 <= index < 3]
+    assert reader.search(LineQuery(pattern), 0, reader.count) == matches
+    assert reader.search(LineQuery(pattern), 1, 3) == [index for index in matches if 1 <= index < 3]
 
 
 def test_search_of_a_large_file_finds_what_a_plain_read_finds(path: Path) -> None:
@@ -267,5 +272,53 @@ def test_search_of_a_large_file_finds_what_a_plain_read_finds(path: Path) -> Non
     reader = LogReader(path)
     reader.refresh()
     expected = [index for index, line in enumerate(reader.lines(0, reader.count)) if "d 1" in line.text]
-    assert reader.search("d 1", 0, reader.count) == expected
-    assert reader.search(re.compile("d 1"), 0, reader.count) == expected
+    assert reader.search(LineQuery("d 1"), 0, reader.count) == expected
+    assert reader.search(LineQuery(re.compile("d 1")), 0, reader.count) == expected
+
+
+def test_search_by_level_takes_records_as_wholes(path: Path) -> None:
+    """Lines that go on with a record have its level, wherever the search begins; a damaged head has any."""
+    add(path, record("info\n  more") + record("bad\n  at x\n  at y", 40) + record("warn", 30) + b"2026-damaged\n")
+    add(path, record("worst\n  at z", 50) + record("debug", 10))
+    reader = LogReader(path)
+    reader.refresh()
+    for first in range(reader.count):
+        wanted = [index for index in (2, 3, 4, 5, 6, 7, 8) if index >= first]
+        assert reader.search(LineQuery(least_level="WARNING"), first, reader.count) == wanted
+    assert reader.search(LineQuery(least_level="ERROR"), 0, 99) == [2, 3, 4, 6, 7, 8]
+    assert reader.search(LineQuery("at", "ERROR"), 0, 99) == [3, 4, 8]
+    assert reader.search(LineQuery(least_level="ERROR", heads_only=True), 0, 99) == [2, 7]
+    assert reader.search(LineQuery(least_level="DEBUG"), 0, 99) == list(range(10))
+
+
+def test_level_of_a_record_longer_than_a_block(path: Path) -> None:
+    """Its head may be many blocks before the line that is looked at."""
+    add(path, record("plain") + record("bad\n" + "\n".join("x" * 999 for _ in range(200)), 40))
+    reader = LogReader(path)
+    reader.refresh()
+    assert reader.search(LineQuery(least_level="ERROR"), 190, 193) == [190, 191, 192]
+    assert reader.search(LineQuery(least_level="CRITICAL"), 190, 193) == []
+
+
+def test_records_are_counted_without_reading_them_one_by_one(path: Path) -> None:
+    """So that the last ones can be asked for."""
+    reader = LogReader(path)
+    assert reader.record_count == 0
+    messages = make_messages(700)
+    add(path, b"".join(record(text) for text in messages))
+    reader.refresh()
+    assert reader.record_count == 700
+    assert [found.message for found in reader.records(reader.record_count - 3)] == messages[-3:]
+
+
+def test_search_for_the_records_of_one_task_call(path: Path) -> None:
+    """With the lines that go on with them; never those of a number that begins alike, nor of another run."""
+    add(path, record("a\n  b", number=1) + record("c", number=12) + record("d", number=None) + record("e", number=1))
+    add(path, record("f", 40, number=1))
+    reader = LogReader(path, "run-id", 700)
+    reader.refresh()
+    assert reader.search(LineQuery(task_run_id=701), 0, 9) == [0, 1, 4, 5]
+    assert reader.search(LineQuery(task_run_id=701), 1, 9) == [1, 4, 5]
+    assert reader.search(LineQuery("e", task_run_id=701), 0, 9) == [4]
+    assert reader.search(LineQuery(least_level="ERROR", task_run_id=701), 0, 9) == [5]
+    assert reader.search(LineQuery(task_run_id=1), 0, 9) == []

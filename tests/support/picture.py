@@ -39,7 +39,7 @@ async def _photograph(home: str) -> str:
             await pilot.pause(0.05)
         await pilot.press("1", "g")
         await pilot.pause(0.6)
-        await pilot.press("enter")
+        await pilot.press("right")
         await pilot.pause(0.6)
         picture = app.export_screenshot(title="flowdeck sample_flows")
         with contextlib.suppress(RefusedError):  # it may be over by now

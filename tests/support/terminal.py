@@ -31,6 +31,9 @@ _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\
 _ANSWERS = {b"\x1b[?2026$p": b"\x1b[?2026;2$y", b"\x1b[6n": b"\x1b[1;1R", b"\x1b[c": b"\x1b[?62;4c"}
 
 
+TAIL_BYTES = 65_536
+
+
 class Terminal:
     """Runs a command in a terminal of a given size."""
 
@@ -45,6 +48,8 @@ class Terminal:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self.bytes_received = 0
+        self.tail = b""
+        """The bytes that came last."""
         self.exit_code: int | None = None
         self.started = time.perf_counter()
         self.pid, self._descriptor = pty.fork()
@@ -149,6 +154,7 @@ class Terminal:
             self._reap(wait=True)
             return
         self.bytes_received += len(data)
+        self.tail = (self.tail + data)[-TAIL_BYTES:]
         for question, answer in _ANSWERS.items():
             if question in data:
                 os.write(self._descriptor, answer)

@@ -29,8 +29,8 @@ def no_engine(deck: Deck, folder: str, post: Callable[[Any], Any]) -> None:
     post(EngineUp(None))
 
 
-def make_app(home: SeededHome) -> FlowdeckApp:
-    return FlowdeckApp(
+def make_app(home: SeededHome, kind: type[FlowdeckApp] = FlowdeckApp) -> FlowdeckApp:
+    return kind(
         str(home.folder),
         lambda: Deck(home.path),
         now=lambda: NOW,
@@ -59,7 +59,7 @@ async def press(pilot: AppPilot, *keys: str) -> None:
     """Press keys, each after the one before has been dealt with; `Pilot.press` sleeps 40 ms for each."""
     for key in keys:
         name = _character_to_key(key) if len(key) == 1 else key
-        pilot.app.post_message(Key(name, key if len(key) == 1 else None))
+        pilot.app.post_message(Key(name, " " if key == "space" else key if len(key) == 1 else None))
         for _ in range(3):
             await pilot.pause(0)
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from flowdeck import __version__
 from flowdeck.deck import Deck, FlowEntry, FlowRun, RunError
 from flowdeck.rules.clock import to_microseconds
 from flowdeck.rules.ids import new_run_id
@@ -53,7 +54,7 @@ class SeededHome:
 
     def engine_up(self) -> None:
         """Let this process stand for the engine."""
-        engines.register(self.database, "test", "server")
+        engines.register(self.database, __version__, "server")
 
     def run(
         self,
@@ -161,6 +162,12 @@ class SeededHome:
         writer = LogWriter(self.home.log_file(run.id))
         for line in lines:
             writer.append(to_microseconds(NOW), level, "logger", None, task, line)
+        writer.close()
+
+    def log_of_call(self, run: FlowRun, number: int, name: str, *lines: str) -> None:
+        writer = LogWriter(self.home.log_file(run.id))
+        for line in lines:
+            writer.append(to_microseconds(NOW), 20, "logger", number, name, line)
         writer.close()
 
     def flow(

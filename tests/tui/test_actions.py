@@ -9,15 +9,19 @@ import pytest
 from textual.binding import Binding
 
 from flowdeck_tui import actions
-from flowdeck_tui.actions import ACTIONS, BY_ID, DIALOGS, FORBIDDEN_KEYS, Action, Context, KeyClashError
+from flowdeck_tui.action import DIALOGS, FORBIDDEN_KEYS, Action, Context, KeyClashError
+from flowdeck_tui.actions import ACTIONS, BY_ID
 from flowdeck_tui.app import FlowdeckApp
 from flowdeck_tui.panes.flows import FlowsPane
 from flowdeck_tui.panes.log_panel import LogPanel
+from flowdeck_tui.panes.run_detail import RunDetail
 from flowdeck_tui.panes.runs import RunsPane
+from flowdeck_tui.screens.copy_menu import CopyScreen
 from flowdeck_tui.screens.menu import MenuScreen
 from flowdeck_tui.screens.run_form import RunForm
 from flowdeck_tui.widgets import status_area
 from flowdeck_tui.widgets.footer import footer_spans
+from flowdeck_tui.widgets.form_controls import ChoiceField
 from flowdeck_tui.widgets.text_panel import TextPanel
 from flowdeck_tui.widgets.tree_table import TreeTable
 
@@ -29,13 +33,17 @@ HOLDERS = {
     Context.LOG: LogPanel,
     Context.TEXT: TextPanel,
     Context.FORM: RunForm,
+    Context.CHOICE: ChoiceField,
+    Context.DETAIL: RunDetail,
+    Context.COPY: CopyScreen,
     Context.MENU: MenuScreen,
     Context.PROMPT: status_area._Prompt,
     Context.CONFIRM: status_area._Question,
 }
 CHAINS = {
     "runs": (Context.LIST, Context.RUNS, Context.EVERYWHERE),
-    "log": (Context.LOG, Context.RUNS, Context.EVERYWHERE),
+    "log": (Context.LOG, Context.DETAIL, Context.RUNS, Context.EVERYWHERE),
+    "calls": (Context.LIST, Context.DETAIL, Context.RUNS, Context.EVERYWHERE),
     "flows": (Context.LIST, Context.FLOWS, Context.EVERYWHERE),
     "text": (Context.TEXT, Context.FLOWS, Context.EVERYWHERE),
     **{context.name.lower(): (context,) for context in DIALOGS},
@@ -65,8 +73,8 @@ def test_every_action_is_in_a_footer_that_is_wide_enough(action: Action) -> None
     assert any(action in actions.footer(chain, len(ACTIONS)) for chain in chains)
 
 
-def test_the_palette_lists_what_acts_and_nothing_else() -> None:
-    """In the log, t changes the time column; the run form is not offered under that key."""
+def test_what_acts_where_the_focus_is_hides_what_an_outer_pane_has_on_the_same_key() -> None:
+    """In the log, t changes the time column; the run form is not reached by that key."""
     listed = actions.listed(CHAINS["log"])
     assert BY_ID["log.time"] in listed
     assert BY_ID["flow.run"] not in listed
@@ -77,12 +85,12 @@ def test_the_docs_table_has_a_row_for_every_action() -> None:
     """Documentation is made from the table."""
     rows = actions.docs_table().splitlines()[2:]
     assert len(rows) == len(ACTIONS)
-    assert "`flowdeck flow-run retry {run}`" in next(row for row in rows if "| Retry |" in row)
+    assert "`flowdeck flow-run retry RUN`" in next(row for row in rows if "| Retry |" in row)
 
 
 @pytest.mark.parametrize(
     ("chain", "width", "keys"),
-    [("runs", 80, ["t", "r", "x", "l", "/", ":", "?", "q"]), ("log", 80, ["/", "n", "N", "f", "t", ":", "?", "q"])],
+    [("runs", 80, ["t", "r", "x", "l", "/", ":", "?", "q"]), ("log", 80, ["/", "f", "e", "&", "y", ":", "?", "q"])],
 )
 def test_a_narrow_footer_shows_at_most_eight_keys(chain: str, width: int, keys: list[str]) -> None:
     """At 80 columns: what one does most, then commands, help and quit."""
@@ -107,9 +115,9 @@ def test_the_footer_of_a_small_screen_names_the_way_in_and_out(chain: str, key: 
 
 
 def test_a_wide_footer_shows_more() -> None:
-    """At 160 columns there is room for deleting, zoom and the panes."""
+    """At 160 columns there is room for running again, marking, copying and deleting."""
     labels = "".join(text for text, _ in footer_spans(CHAINS["runs"], 160))
-    assert all(word in labels for word in ("Delete", "Zoom", "Open", "Runs", "Flows"))
+    assert all(word in labels for word in ("Rerun", "Open", "Mark", "Copy", "Delete"))
     assert len(labels) <= 160
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ from textual.events import Key
 
 from flowdeck.deck import RunError
 from flowdeck.rules.ids import short_id
+from flowdeck.store.catalogue import FlowDescription
 from flowdeck_tui.screens.menu import MenuScreen
-from flowdeck_tui.screens.run_form import RunForm
 from tests.tui.harness import LARGE, SMALL, line_with, make_app, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import SeededHome
 
@@ -45,7 +46,7 @@ async def test_a_new_home_begins_at_the_flows(home: SeededHome, size: tuple[int,
     """There is nothing to see among the runs yet; a flow can be started here."""
     seed(home)
     async with running_app(home, size) as (app, pilot):
-        await until_shown(pilot, "[3 Flows]", "hello.py:10", "2 flows", "!1 import")
+        await until_shown(pilot, "[3 Flows]", "hello.py:10", "2 flows", "!1 ")
         assert app.flows_pane.table.has_focus
 
 
@@ -77,9 +78,9 @@ async def test_the_flow_under_the_cursor_is_described(home: SeededHome, size: tu
     """What it does, where it is, what it takes."""
     seed(home)
     async with running_app(home, size) as (_, pilot):
-        await until_shown(pilot, "Loads orders.", "From the API.", "flows.py:etl", "city  string  = Oslo")
+        await until_shown(pilot, "Loads orders.", "From the API.", "flows.py:etl", "city  text  = Oslo")
         await press(pilot, "tab", "G")
-        await until_shown(pilot, "path  string  required")
+        await until_shown(pilot, "path  text  required")
 
 
 @BOTH_SIZES
@@ -112,7 +113,7 @@ async def test_enter_shows_the_runs_of_the_flow_and_escape_returns(home: SeededH
     home.run("other-run", "report")
     async with running_app(home, size) as (app, pilot):
         await press(pilot, "3", "enter")
-        await until_shown(pilot, "flow etl", "lazy-fox", "1 run")
+        await until_shown(pilot, "/flow:etl", "lazy-fox", "1 run")
         await until(pilot, lambda: "other-run" not in screen_text(pilot))
         await press(pilot, "escape")
         await until_shown(pilot, "[3 Flows]")
@@ -132,6 +133,21 @@ async def test_l_shows_the_log_of_the_last_run(home: SeededHome, size: tuple[int
         await until_shown(pilot, "what it wrote", f"flowdeck flow-run logs {short_id(run.id)}")
         await press(pilot, "escape", "3", "j", "l")
         assert app.status.text.strip() == "hello has not run yet; t runs it."
+
+
+async def test_the_folder_is_told_where_several_are_watched(home: SeededHome, tmp_path: Path) -> None:
+    """Those of other folders can be run from here too; one that is gone is left out."""
+    home.flow("hello")
+    described = FlowDescription("far", "far", 1, None, {"type": "object", "properties": {}})
+    for folder in ("other", "gone"):
+        home.catalogue.put_file(str(tmp_path / folder), f"{folder}.py", "0" * 64, "python", "ok", None, [described])
+    async with running_app(home, LARGE) as (_, pilot):
+        await until_shown(pilot, "hello")
+        assert "FOLDER" not in screen_text(pilot)
+        (tmp_path / "other").mkdir()
+        home.flow("hello", description="Changed.")
+        await until_shown(pilot, "FOLDER", "far", "other.py", "2 flows")
+        assert "gone.py" not in screen_text(pilot)
 
 
 async def test_slash_filters_the_flows(home: SeededHome) -> None:
@@ -176,57 +192,6 @@ async def test_t_then_enter_runs_with_the_defaults(home: SeededHome, size: tuple
         assert "$ flowdeck flow-run create hello" in app.status.text
 
 
-@BOTH_SIZES
-async def test_values_are_typed_and_given(home: SeededHome, size: tuple[int, int]) -> None:
-    """Tab moves; enter in a field submits; the command line that does the same is shown."""
-    seed(home)
-    async with running_app(home, size) as (app, pilot):
-        await press(pilot, "t")
-        await until_shown(pilot, "city  string", "Oslo", "days  integer", "path  string  required")
-        await press(pilot, "tab", "backspace", "7", "tab", *"in.csv", "enter")
-        await until(pilot, lambda: len(app.screen_stack) == 1)
-        run = home.deck.flow_runs()[0]
-        assert dict(run.parameters) == {"days": 7, "path": "in.csv"}
-        await until_shown(pilot, "-p days=7 -p path=in.csv")
-
-
-async def test_what_does_not_fit_is_told_at_its_field(home: SeededHome) -> None:
-    """Nothing starts; the focus goes to the first mistake."""
-    seed(home)
-    async with running_app(home) as (app, pilot):
-        await press(pilot, "t", "tab", "backspace", *"soon", "enter")
-        await until_shown(pilot, "Not started: a value does not fit.", "path is missing")
-        assert (
-            "days"
-            in screen_text(pilot).splitlines()[screen_text(pilot).splitlines().index(line_with(pilot, "soon")) + 1]
-        )
-        assert not home.deck.flow_runs()
-        await press(pilot, "backspace", "backspace", "backspace", "backspace", "5", "down", *"x", "enter")
-        await until(pilot, lambda: len(app.screen_stack) == 1)
-        assert dict(home.deck.flow_runs()[0].parameters) == {"days": 5, "path": "x"}
-
-
-async def test_escape_leaves_the_form(home: SeededHome) -> None:
-    """Nothing was started; the footer shows the keys of the list again."""
-    seed(home)
-    async with running_app(home) as (app, pilot):
-        footer = screen_text(pilot).splitlines()[-1]
-        await press(pilot, "t")
-        assert isinstance(app.screen, RunForm)
-        await press(pilot, "escape")
-        assert screen_text(pilot).splitlines()[-1] == footer
-        assert not home.deck.flow_runs()
-
-
-async def test_letters_are_text_inside_a_field(home: SeededHome) -> None:
-    """q does not quit while one types."""
-    seed(home)
-    async with running_app(home) as (app, pilot):
-        await press(pilot, "t", *"q1?:x")
-        assert isinstance(app.screen, RunForm)
-        await until_shown(pilot, "Osloq1?:x")
-
-
 # -- help and commands -------------------------------------------------------------------------------------------------
 
 
@@ -253,15 +218,17 @@ async def test_help_says_where_an_action_acts_that_does_not_act_here(home: Seede
 
 
 @pytest.mark.parametrize("key", [":", "ctrl+p"])
-async def test_commands_list_only_what_acts_here(home: SeededHome, key: str) -> None:
-    """In the flows there is nothing to retry."""
+async def test_commands_say_what_does_not_act_here(home: SeededHome, key: str) -> None:
+    """In the flows there is nothing to retry: it is listed, with the reason."""
     seed(home)
     async with running_app(home) as (app, pilot):
         await press(pilot, key)
         assert isinstance(app.screen, MenuScreen)
         await until_shown(pilot, "commands", "Start the flow")
         await press(pilot, *"retry")
-        await until_shown(pilot, "No action is called that.")
+        await until_shown(pilot, "Acts in Runs.")
+        await press(pilot, *"xyz")
+        await until_shown(pilot, "Nothing here is called that.")
         await press(pilot, "escape")
         await press(pilot, key, *"filter", "enter")
         await press(pilot, *"hel", "enter")
@@ -349,7 +316,7 @@ async def test_keys_typed_ahead_of_a_dialog_go_into_it(home: SeededHome) -> None
 
 
 @pytest.mark.parametrize(
-    ("key", "told"), [("r", "r Retry acts in Runs."), ("z", "z Zoom acts in Runs."), ("x", "x Cancel acts in Runs.")]
+    ("key", "told"), [("r", "r Retry acts in Runs."), ("R", "R Rerun acts in Runs."), ("x", "x Cancel acts in Runs.")]
 )
 async def test_a_key_of_another_pane_says_where_it_acts(home: SeededHome, key: str, told: str) -> None:
     """Nothing is pressed in vain."""
@@ -357,7 +324,7 @@ async def test_a_key_of_another_pane_says_where_it_acts(home: SeededHome, key: s
     async with running_app(home) as (app, pilot):
         await press(pilot, key)
         assert app.status.text.strip() == told
-        await press(pilot, "W")
+        await press(pilot, "Z")
         assert app.status.text.strip() == told
 
 

@@ -30,7 +30,7 @@ async def test_the_chosen_action_is_described_in_full(home: SeededHome, size: tu
     seed(home)
     async with running_app(home, size) as (_, pilot):
         await press(pilot, "?", *"retry")
-        whole = "tasks that had completed run again too. (Runs) $ flowdeck flow-run"
+        whole = "what is recorded does not run again. (Runs) $ flowdeck flow-run"
         await until(pilot, lambda: whole in " ".join(screen_text(pilot).split()))
         assert "esc Leave" in screen_text(pilot)
 

@@ -18,7 +18,7 @@ async def test_a_message_goes_with_the_next_key(home: SeededHome) -> None:
         await press(pilot, "r")
         said = app.status.text
         assert "is not over" in said
-        await press(pilot, "W")
+        await press(pilot, "Z")
         assert app.status.text == said
         await press(pilot, "j")
         assert app.status.text == ""
@@ -39,7 +39,7 @@ async def test_many_calls_of_a_run_stand_in_one_line_until_enter(home: SeededHom
     """Enter on that line shows them all."""
     home.run("digest", state="Running", calls=[Call("step")] * 30)
     async with running_app(home, LARGE) as (_, pilot):
-        await press(pilot, "enter")
+        await press(pilot, "right")
         await until_shown(pilot, "… 22 earlier calls", "step-29")
         assert "step-21" not in screen_text(pilot)
         await press(pilot, "j", "enter")

@@ -7,14 +7,15 @@ from itertools import pairwise
 import pytest
 from rich.cells import cell_len
 
-from flowdeck_tui.panes import flows, runs
+from flowdeck_tui import run_columns
+from flowdeck_tui.panes import flows
 from flowdeck_tui.widgets.columns import Column, cut, fit, pad, wrapped
 
 FIRST, LATER = Column("a", "A", 10, minimum=4, grows=1), Column("b", "B", 6, drop_order=1)
 
 
 @pytest.mark.parametrize("width", [12, 24, 60, 80, 100, 160, 300])
-@pytest.mark.parametrize("columns", [runs.COLUMNS, flows.COLUMNS], ids=["runs", "flows"])
+@pytest.mark.parametrize("columns", [run_columns.COLUMNS, flows.COLUMNS], ids=["runs", "flows"])
 def test_columns_never_overlap_or_leave_the_screen(columns: tuple[Column, ...], width: int) -> None:
     """At any width each column ends before the next begins."""
     placed = fit(columns, width)
@@ -33,7 +34,7 @@ def test_columns_never_overlap_or_leave_the_screen(columns: tuple[Column, ...], 
 )
 def test_runs_drop_columns_in_order_when_narrow(width: int, ids: list[str]) -> None:
     """What matters least goes first; run, flow, start and time always stay."""
-    assert [placed.column.id for placed in fit(runs.COLUMNS, width)] == ids
+    assert [placed.column.id for placed in fit(run_columns.COLUMNS, width)] == ids
 
 
 def test_left_over_cells_go_to_what_grows() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC
+from pathlib import Path
 
 import pytest
 
 from flowdeck.deck import RunError
+from flowdeck.store.catalogue import FlowDescription
 from flowdeck_tui.flow_list import FlowList, flow_detail
 from flowdeck_tui.present import UNICODE, Tone
 from flowdeck_tui.run_tree import Look
@@ -68,7 +70,7 @@ def test_a_flow_is_described_with_its_parameters(flows: FlowList) -> None:
     assert entry is not None
     text = "\n".join(line for line, _ in flow_detail(entry))
     assert "flows.py:etl  line 10" in text
-    assert "days  integer  = 3" in text
+    assert "days  whole number  = 3" in text
 
 
 def test_the_filter_looks_at_name_and_file(flows: FlowList) -> None:
@@ -84,3 +86,19 @@ def test_escapes_in_a_description_lose_their_power(home: SeededHome) -> None:
     """Text of others is shown, never obeyed."""
     entry = home.flow("evil", description="a\x1b[2Jb\x1b]0;title\x07c")
     assert all("\x1b" not in line for line, _ in flow_detail(entry))
+
+
+def test_flows_of_other_folders_stand_below_with_theirs(home: SeededHome, tmp_path: Path) -> None:
+    """The folder is told only where there are several; a flow of two watched folders stands there once."""
+    home.flow("hello")
+    rows = FlowList(LOOK, str(home.folder))
+    rows.replace(home.deck.flows())
+    assert not rows.has_folders
+    other = str(tmp_path / "other")
+    for folder, file, name in ((other, "a.py", "another"), (str(tmp_path), "flows/flows.py", "hello")):
+        described = FlowDescription(name, name, 1, None, {})
+        home.catalogue.put_file(folder, file, "0" * 64, "python", "ok", None, [described])
+    rows.replace(home.deck.flows())
+    assert rows.has_folders
+    assert [rows.row(index).cells["name"].text for index in range(len(rows))] == ["hello", "another"]
+    assert rows.row(0).cells["folder"].text == str(home.folder)

@@ -29,19 +29,19 @@ def test_wide_headers_use_whole_words() -> None:
     """At 160 columns nothing is short."""
     assert text(160) == (
         " flowdeck  1 Runs [3 Flows]",
-        "●2 running  ✗1 failed in 24 h  ◷14 scheduled  !1 import error   engine running ",
+        "●2 running  ✗1 failed in 24 h  ◷14 scheduled  !1 file broken   engine running ",
     )
 
 
 def test_narrow_headers_use_short_words() -> None:
     """At 80 columns all facts are still there."""
-    assert text(80)[1] == "●2 run ✗1 fail ◷14 sched !1 import  engine running "
+    assert text(80)[1] == "●2 run ✗1 fail ◷14 sched !1 broken  engine running "
     assert text(60)[1] == "●2 ✗1 ◷14 !1  engine running "
 
 
 def test_more_broken_files_are_plural() -> None:
     """And one is not."""
-    assert "!2 import errors" in text(160, replace(FACTS, broken_files=2))[1]
+    assert "!2 files broken" in text(160, replace(FACTS, broken_files=2))[1]
 
 
 @pytest.mark.parametrize("width", range(12, 62))
@@ -75,3 +75,9 @@ def test_it_fits_its_line(width: int) -> None:
     """Both ends together, at every width in use."""
     left, right = header_spans(FACTS, width, UNICODE)
     assert width_of(left) + width_of(right) <= width
+
+
+def test_a_screen_without_the_keyboard_says_that_it_stands_still() -> None:
+    """What it shows may be old."""
+    _, right = header_spans(replace(FACTS, is_still=True), 160, UNICODE)
+    assert right[-1] == (" still while unfocused ", Tone.WARN)

@@ -1,4 +1,4 @@
-"""The pure parts of the log view: rows, cells that changed, the thumb, the search."""
+"""The pure parts of the log view: rows, the thumb, the search."""
 
 import random
 import re
@@ -6,12 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.cells import cell_len
-from rich.segment import Segment
 from rich.style import Style
-from textual.strip import Strip
 
-from flowdeck.deck import LogLine
-from flowdeck_tui.widgets.log_lines import Layout, LogTone, TimeMode, changed_cells, draw_line
+from flowdeck.deck import LineQuery, LogLine
+from flowdeck_tui.widgets.log_lines import Layout, LogTone, Marking, TimeMode, draw_line, plain_text
 from flowdeck_tui.widgets.log_search import LogSearch
 from flowdeck_tui.widgets.log_window import LogWindow
 
@@ -22,7 +20,7 @@ TONES = {tone: Style(meta={"tone": tone}) for tone in LogTone}
 def drawn(text: str, width: int, *, shift: int = 0, **fields: object) -> str:
     line = LogLine(text, head=True, at=datetime(2026, 1, 1, tzinfo=UTC), level="INFO", task_name="a", **fields)
     layout = Layout(width, TimeMode.NONE, shift=shift)
-    return draw_line(line, layout, PLAIN, None, LogTone.MATCH).strip.text
+    return draw_line(line, layout, PLAIN, Marking()).strips[0].text
 
 
 @pytest.mark.parametrize(
@@ -45,14 +43,14 @@ def test_combining_marks_stay_with_their_letter() -> None:
 def test_task_name_keeps_its_number() -> None:
     """Names of mapped calls differ at their end, so they are cut in the middle."""
     line = LogLine("x", head=True, level="INFO", task_name="fetch-customer-page-1234")
-    assert " fetch-c…e-1234 x" in draw_line(line, Layout(80), PLAIN, None, LogTone.MATCH).strip.text
+    assert " fetch-c…e-1234 x" in draw_line(line, Layout(80), PLAIN, Marking()).strips[0].text
 
 
 def test_tones_follow_level_and_source() -> None:
     """Letters say the level, colour repeats it; lines of the engine and continuations are quiet."""
 
     def tones(line: LogLine) -> list[tuple[str, str]]:
-        segments = draw_line(line, Layout(60, TimeMode.NONE), TONES, re.compile("b+"), LogTone.MATCH).strip
+        segments = draw_line(line, Layout(60, TimeMode.NONE), TONES, Marking(re.compile("b+"))).strips[0]
         return [(segment.text.strip(), segment.style.meta["tone"]) for segment in segments if segment.style]
 
     muted = LogTone.MUTED
@@ -80,33 +78,6 @@ def test_elapsed_time(seconds: float, text: str) -> None:
     assert layout.time_text(start + timedelta(seconds=seconds)).strip() == text
 
 
-def test_changed_cells_are_enough() -> None:
-    """Copying the changed cells of a row onto the old one gives the new one, and no smaller span does."""
-    source = random.Random(5)
-    styles = [Style(bold=True), Style(italic=True)]
-
-    def row() -> Strip:
-        return Strip(
-            [Segment("".join(source.choices("ab ", k=source.randrange(4))), source.choice(styles)) for _ in range(3)]
-        )
-
-    def cells(strip: Strip) -> list[tuple[str, Style | None]]:
-        made = [(character, segment.style) for segment in strip for character in segment.text]
-        return made + [(" ", styles[0])] * (12 - len(made))
-
-    for _ in range(3000):
-        old, new = row(), row()
-        before, after = cells(old), cells(new)
-        differing = [x for x in range(12) if before[x] != after[x]]
-        span = changed_cells(old, new, styles[0])
-        assert span == ((differing[0], differing[-1] + 1) if differing else None)
-
-
-def test_changed_cells_with_wide_characters() -> None:
-    """Where a character is not one cell wide, the whole row is repainted."""
-    assert changed_cells(Strip([Segment("漢字 a")]), Strip([Segment("漢字 b")])) == (0, 6)
-
-
 def test_thumb_is_inside_the_bar() -> None:
     """The scroll bar shows where the page is: at the top, at the end, never outside."""
     window = LogWindow()
@@ -132,13 +103,13 @@ def test_search_agrees_with_a_plain_one() -> None:
         count = 500
         hits: tuple[int, ...] = tuple(sorted(source.sample(range(900), 30)))
 
-        def search(self, pattern: re.Pattern[str] | str, first: int, stop: int) -> list[int]:
+        def search(self, query: LineQuery, first: int, stop: int) -> list[int]:
             return [hit for hit in self.hits if first <= hit < stop]
 
     lines = Lines()
     for start in (0, 250, 499):
         lines.count = 500
-        search = LogSearch(lines, "x", start)
+        search = LogSearch(lines, LineQuery("x"), start)
         here = start - 1
         for _ in range(100):
             lines.count = min(900, lines.count + source.randrange(10))
@@ -162,10 +133,10 @@ def test_search_backwards_waits_for_what_lies_between() -> None:
 
         count = 10_001
 
-        def search(self, pattern: re.Pattern[str] | str, first: int, stop: int) -> list[int]:
+        def search(self, query: LineQuery, first: int, stop: int) -> list[int]:
             return [hit for hit in (10, 9_000) if first <= hit < stop]
 
-    search = LogSearch(Lines(), "x", 10_000)
+    search = LogSearch(Lines(), LineQuery("x"), 10_000)
     search.want(-1)
     for _ in range(2):
         search.step()
@@ -174,3 +145,23 @@ def test_search_backwards_waits_for_what_lies_between() -> None:
     while not search.is_done:
         search.step()
     assert search.arrive() == 9_000
+
+
+def test_lines_of_a_subflow_run_name_it() -> None:
+    """With its task where there is one, in a wider column; a record of the run itself is as ever."""
+    layout = Layout(160, TimeMode.NONE, has_runs=True)
+
+    def shown(**fields: str) -> str:
+        return draw_line(LogLine("text", head=True, level="INFO", **fields), layout, PLAIN, Marking()).strips[0].text
+
+    assert shown(run_name="brave-otter", task_name="load-3").split() == ["I", "brave-otter:load-3", "text"]
+    assert shown(run_name="brave-otter").split() == ["I", "brave-otter", "text"]
+    assert shown(task_name="load-3").split() == ["I", "load-3", "text"]
+
+
+def test_plain_text_is_the_whole_line() -> None:
+    """Inert, never cut, never shifted."""
+    line = LogLine("x" * 500 + "\x1b[31m red", head=True, level="ERROR", task_name="a")
+    text = plain_text(line, Layout(80, TimeMode.NONE, shift=30))
+    assert text.endswith("x" * 500 + " red")
+    assert text.isprintable()

@@ -10,10 +10,10 @@ from flowdeck.deck import CallLine, FlowRun, RunError
 from flowdeck.rules.states import StateType
 from flowdeck_tui.app import FlowdeckApp
 from flowdeck_tui.panes import log_panel
-from flowdeck_tui.panes.log_panel import reason_of, status_of, title_of
+from flowdeck_tui.panes.log_title import reason_of, status_of, title_of
 from flowdeck_tui.present import UNICODE, Tone
 from flowdeck_tui.pump import Pace
-from flowdeck_tui.widgets.log_marks import LogStatus
+from flowdeck_tui.widgets.log_marks import Found, LogStatus
 from tests.tui.harness import line_with, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import NOW, Call, SeededHome
 
@@ -27,37 +27,38 @@ def call_of(home: SeededHome, run: FlowRun) -> CallLine:
 def test_a_failed_run_says_its_error_and_place(home: SeededHome) -> None:
     """In one line, above the log."""
     run = home.run("a", state="Failed", error=ERROR)
-    assert reason_of(run, None, has_engine=True) == ("ValueError: bad city  (etl.py:23)", Tone.BAD)
+    assert reason_of(run, None, waiting=None) == ("ValueError: bad city  (etl.py:23)", Tone.BAD)
 
 
 def test_a_failed_call_says_its_own_message(home: SeededHome) -> None:
     """When the cursor stands on it."""
     run = home.run("a", state="Running", calls=[Call("load", "Failed", message="TimeoutError: page 2")])
-    assert reason_of(run, call_of(home, run), has_engine=True) == ("load-0: TimeoutError: page 2", Tone.BAD)
+    assert reason_of(run, call_of(home, run), waiting=None) == ("load-0: TimeoutError: page 2", Tone.BAD)
 
 
 def test_a_run_that_waits_for_an_engine_says_so_and_how_to_get_one(home: SeededHome) -> None:
     """Nothing waits silently."""
     run = home.run("a", state="Scheduled")
-    reason = reason_of(run, None, has_engine=False)
-    assert reason == ("waits for an engine: flowdeck server start", Tone.WARN)
-    assert reason_of(run, None, has_engine=True) is None
+    waiting = home.deck.waits().reason(run, NOW, remedy="`flowdeck server start`")
+    reason = reason_of(run, None, waiting=waiting)
+    assert reason == ("no engine runs for this home: `flowdeck server start`", Tone.WARN)
+    assert reason_of(run, None, waiting=None) is None
 
 
 def test_a_retry_says_that_all_tasks_run_again(home: SeededHome) -> None:
     """As long as it runs."""
     run = replace(home.run("a", state="Running"), attempt=2)
-    reason = reason_of(run, None, has_engine=True)
+    reason = reason_of(run, None, waiting=None)
     assert reason is not None
-    assert reason[0] == "attempt 2: all tasks run again, those that had completed too"
+    assert reason[0] == "attempt 2: what is recorded does not run again"
     done = replace(run, state_type=StateType.COMPLETED, state_name="Completed")
-    assert reason_of(done, None, has_engine=True) is None
+    assert reason_of(done, None, waiting=None) is None
 
 
 def test_running_and_completed_runs_need_no_reason(home: SeededHome) -> None:
     """No line where there is nothing to say."""
-    assert reason_of(home.run("a", state="Running"), None, has_engine=True) is None
-    assert reason_of(home.run("b"), None, has_engine=True) is None
+    assert reason_of(home.run("a", state="Running"), None, waiting=None) is None
+    assert reason_of(home.run("b"), None, waiting=None) is None
 
 
 def test_the_title_names_run_flow_state_and_attempt(home: SeededHome) -> None:
@@ -65,26 +66,40 @@ def test_the_title_names_run_flow_state_and_attempt(home: SeededHome) -> None:
     run = replace(home.run("calm-heron", "sync", "Running"), attempt=3)
     text = "".join(part for part, _ in title_of(run, UNICODE))
     assert text == "── calm-heron  sync  ● Running  attempt 3 "
+    more = "".join(part for part, _ in title_of(run, UNICODE, subflow_runs=2, call_name="load-3"))
+    assert more.endswith("attempt 3  +2 subflow runs  only load-3 ")
 
 
 @pytest.mark.parametrize(
     ("status", "text"),
     [
-        (LogStatus(count=1), " follows ── 1 line ──"),
-        (LogStatus(count=1204, follows=False), " paused ── 1,204 lines ──"),
-        (LogStatus(count=9, search="x", match=2, matches=7), " /x 2 of 7 ── follows ── 9 lines ──"),
-        (LogStatus(count=9, search="x", is_searching=True), " /x none+ ── follows ── 9 lines ──"),
+        (LogStatus(1, 1), " follows ── 1 line ──"),
+        (LogStatus(1204, 1204, follows=False), " paused ── 1,204 lines ──"),
+        (LogStatus(9, 9, search=Found("x", 2, 7)), " /x 2 of 7 ── follows ── 9 lines ──"),
+        (LogStatus(9, 9, search=Found("x", is_searching=True)), " /x none+ ── follows ── 9 lines ──"),
+        (LogStatus(9, 9, errors=Found("errors", 1, 3)), " error 1 of 3 ── follows ── 9 lines ──"),
+        (
+            LogStatus(9, 2, filter=Found("ab|c"), least_level="WARNING", wraps=True, marked=3, selected=2),
+            " & ab|c ── WARNING and above ── 2 selected ── 3 marked ── wrapped ── follows ── 2 of 9 lines ──",
+        ),
+        (LogStatus(9, 2, filter=Found("a", is_searching=True)), " & a ── follows ── 2+ of 9 lines ──"),
     ],
 )
 def test_the_title_says_where_in_the_log_one_is(status: LogStatus, text: str) -> None:
-    """Following or not, how many lines, which match."""
+    """Following or not, how many lines, which match, what is hidden."""
     assert status_of(status, UNICODE)[0][0] == text
+
+
+def test_the_title_names_what_is_wrong_with_a_pattern() -> None:
+    """In red, before the rest."""
+    spans = status_of(LogStatus(9, 9, filter=Found("(", problem="is no regular expression: \x1b[2Jx")), UNICODE)
+    assert spans[0] == (" is no regular expression: x ──", Tone.BAD)
 
 
 def test_the_end_of_a_run_that_is_over_is_neither_followed_nor_paused() -> None:
     """Nothing more comes; further up it is still said that the view stands still."""
-    assert status_of(LogStatus(count=9), UNICODE, is_over=True)[0][0] == " 9 lines ──"
-    above = LogStatus(count=9, follows=False, below=3)
+    assert status_of(LogStatus(9, 9), UNICODE, is_over=True)[0][0] == " 9 lines ──"
+    above = LogStatus(9, 9, follows=False, below=3)
     assert status_of(above, UNICODE, is_over=True)[0][0] == " paused ── 9 lines ──"
 
 

@@ -9,8 +9,8 @@ from rich.style import Style
 
 from flowdeck.deck import LogLine
 from flowdeck.rules.terminal_text import literal_pattern
-from flowdeck_tui.widgets.log_lines import Layout, LogTone, draw_line, shift_to_show
-from tests.tui.test_log_view import LogApp
+from flowdeck_tui.widgets.log_lines import Layout, LogTone, Marking, draw_line, shift_to_show
+from tests.tui.log_app import LogApp
 
 PLAIN = dict.fromkeys(LogTone, Style())
 
@@ -28,8 +28,8 @@ def test_a_match_is_on_the_screen_wherever_it_is(width: int, before: int, after:
     pattern = literal_pattern("needle")
     layout = Layout(width)
     shift = shift_to_show(line, layout, pattern)
-    drawn = draw_line(line, Layout(width, shift=shift), PLAIN, pattern, LogTone.MATCH)
-    assert "needle"[: width - 14] in drawn.strip.text
+    drawn = draw_line(line, Layout(width, shift=shift), PLAIN, Marking(pattern))
+    assert "needle"[: width - 14] in drawn.strips[0].text
 
 
 def test_a_match_that_shows_anyway_moves_nothing() -> None:
@@ -47,10 +47,10 @@ async def test_the_view_goes_sideways_to_a_match_and_back(tmp_path: Path) -> Non
     async with app.run_test(size=(80, 24)):
         app.view.search("needle")
         assert any("needle one" in text for text in app.texts())
-        app.view.next_match()
+        app.view.go_to_match(1)
         assert any("needle two" in text for text in app.texts())
         assert not any("needle one" in text for text in app.texts())
-        app.view.next_match()
+        app.view.go_to_match(1)
         assert {"needle one", "needle three"} <= set(app.texts())
 
 
@@ -64,7 +64,7 @@ async def test_a_text_that_is_nowhere_leaves_the_view_where_typing_began(tmp_pat
             app.view.search(text)
             assert app.view.status.follows is (text == "ins")
         assert app.texts()[-1] == "x 199"
-        app.view.scroll_lines(-50)
+        app.view.scroll_rows(-50)
         place = app.view.visible_range
         for text in ("i", "in", "ins", ""):
             app.view.search(text)

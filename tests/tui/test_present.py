@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from rich.cells import cell_len
 
+from flowdeck import __version__
 from flowdeck.deck import EngineStatus, RunError, TaskCounts
 from flowdeck.rules.states import NAMES, StateType
 from flowdeck_tui import present
@@ -125,10 +126,13 @@ def test_counts_say_nothing_when_there_is_nothing() -> None:
 
 
 def test_the_engine_is_told_in_words() -> None:
-    """Starting, running, none."""
+    """Starting, running, none, another version."""
     assert present.engine_text(None, is_starting=True) == "engine starting"
     assert present.engine_text(EngineStatus(running=True), is_starting=True) == "engine running"
     assert present.engine_text(EngineStatus(running=False), is_starting=False) == "no engine"
+    older, same = EngineStatus(running=True, version="0.0.1"), EngineStatus(running=True, version=__version__)
+    assert present.engine_text(older, is_starting=False) == "engine is older (0.0.1)"
+    assert present.engine_text(same, is_starting=False) == "engine running"
 
 
 def test_parameters_are_echoed_as_a_shell_reads_them() -> None:

@@ -12,7 +12,9 @@ import pytest
 
 from flowdeck.deck import Deck
 from flowdeck.rules.exceptions import StoreError
-from flowdeck_tui.messages import DeckFailed, DeckOpened, Delivered, News, ReadFailed, RunFilter
+from flowdeck.rules.run_filter import parse
+from flowdeck.rules.run_order import RunOrder, place_of
+from flowdeck_tui.messages import DeckFailed, DeckOpened, Delivered, Listing, News, ReadFailed, RunPage, Side, Total
 from flowdeck_tui.pump import Pace, Pump, pace_for
 from tests.tui.seeded_home import NOW, Call, SeededHome
 
@@ -25,7 +27,7 @@ class Screen:
 
     def __init__(self, home: SeededHome, pace: Pace = QUICK, open_deck: Callable[[], Deck] | None = None) -> None:
         self.heard: queue.Queue[Any] = queue.Queue()
-        self.pump = Pump(open_deck or (lambda: Deck(home.path)), str(home.folder), self.heard.put, pace)
+        self.pump = Pump(open_deck or (lambda: Deck(home.path)), self.heard.put, pace)
         self.pump.start()
 
     def next(self, kind: type[Any] = Delivered) -> Any:
@@ -65,9 +67,9 @@ def test_the_first_delivery_holds_everything(home: SeededHome, start: Callable[.
     screen = start()
     assert isinstance(screen.next(DeckOpened).deck, Deck)
     news = screen.next().news
-    assert [run.name for run in news.pages[0].runs] == ["one"]
+    assert [run.name for run in news.page.runs] == ["one"]
     assert [entry.name for entry in news.flows] == ["etl"]
-    assert news.total == 1
+    assert news.total == Total(1)
     assert news.engine is not None
     assert not news.engine.running
 
@@ -75,7 +77,7 @@ def test_the_first_delivery_holds_everything(home: SeededHome, start: Callable[.
 def test_a_new_run_is_delivered_by_itself(home: SeededHome, start: Callable[..., Screen]) -> None:
     """Well within half a second of its start."""
     screen = start()
-    screen.news(lambda news: news.pages)
+    screen.news(lambda news: news.page)
     started = time.monotonic()
     home.run("late", state="Running")
     news = screen.news(lambda news: news.runs)
@@ -101,7 +103,7 @@ def test_deliveries_keep_their_pace(home: SeededHome, start: Callable[..., Scree
     """However fast things change, so many a second and no more."""
     run = home.run("busy", state="Running")
     screen = start(pace=Pace(0.1, 0.1))
-    screen.news(lambda news: news.pages)
+    screen.news(lambda news: news.page)
     times: list[float] = []
     for number in range(400):
         home.call(run.key, Call(f"step{number}"), 0)
@@ -117,7 +119,7 @@ def test_an_open_run_brings_its_calls(home: SeededHome, start: Callable[..., Scr
     """At once when it is opened, and again when they change."""
     run = home.run("parent", state="Running", calls=[Call("extract")])
     screen = start()
-    screen.news(lambda news: news.pages)
+    screen.news(lambda news: news.page)
     screen.pump.set_open(frozenset({run.key}))
     calls, subflows = screen.news(lambda news: news.children).children[run.key]
     assert [call.task_name for call in calls] == ["extract"]
@@ -131,50 +133,137 @@ def test_closed_runs_are_not_read_into(home: SeededHome, start: Callable[..., Sc
     """What nobody looks at costs nothing."""
     run = home.run("parent", state="Running")
     screen = start()
-    screen.news(lambda news: news.pages)
+    screen.news(lambda news: news.page)
     home.call(run.key, Call("extract"), 0)
     assert not screen.news(lambda news: news.runs).children
 
 
+def whole_page(screen: Screen) -> list[RunPage]:
+    """Return the parts of the next page."""
+    parts: list[RunPage] = []
+    while not parts or not parts[-1].is_done:
+        page = screen.news(lambda news: news.page).page
+        assert page is not None
+        parts.append(page)
+    return parts
+
+
 def test_a_filter_brings_another_first_page(home: SeededHome, start: Callable[..., Screen]) -> None:
-    """With the filter that it was read under."""
+    """With the listing that it was read under; the total follows."""
     home.run("apple", "etl")
     home.run("pear", "other")
     screen = start()
-    screen.news(lambda news: news.pages)
-    screen.pump.set_filter(RunFilter(text="app"))
-    news = screen.news(lambda news: news.pages)
-    assert [run.name for run in news.pages[0].runs] == ["apple"]
-    assert news.pages[0].filter == RunFilter(text="app")
-    assert news.total == 1
+    screen.news(lambda news: news.page)
+    listing = Listing(parse("app", NOW))
+    screen.pump.set_listing(listing)
+    (page,) = whole_page(screen)
+    assert [run.name for run in page.runs] == ["apple"]
+    assert (page.listing, page.side, page.is_edge) == (listing, Side.START, True)
+    assert screen.news(lambda news: news.total and news.total.is_exact).total == Total(1, filter=listing.filter)
+    home.run("apple-2", "etl")
+    assert screen.news(lambda news: news.total and news.total.number == 2).total == Total(2, filter=listing.filter)
 
 
-def test_the_list_goes_on_where_it_ended(home: SeededHome, start: Callable[..., Screen], monkeypatch: Any) -> None:
-    """Page by page, or all of it when asked for."""
-    monkeypatch.setattr("flowdeck_tui.pump.FIRST_PAGE_RUNS", 3)
-    monkeypatch.setattr("flowdeck_tui.pump.OLDER_PAGE_RUNS", 2)
-    for number in range(9):
-        home.run(f"run-{number}")
+def test_the_list_goes_on_from_any_place_in_both_directions(
+    home: SeededHome, start: Callable[..., Screen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a row, before one, and from the end."""
+    monkeypatch.setattr("flowdeck_tui.run_lister.FIRST_PAGE_RUNS", 3)
+    runs = [home.run(f"run-{number}") for number in range(9)]
     screen = start()
-    first = screen.news(lambda news: news.pages).pages[0]
+    monkeypatch.undo()
+    first = screen.news(lambda news: news.page).page
+    assert first is not None
     assert [run.name for run in first.runs] == ["run-8", "run-7", "run-6"]
-    assert not first.is_last
-    screen.pump.load_older(all_of_them=False)
-    older = screen.news(lambda news: news.pages).pages[0]
-    assert [run.name for run in older.runs] == ["run-5", "run-4"]
-    assert not older.is_first
-    screen.pump.load_older(all_of_them=True)
-    rest = [run.name for run in screen.news(lambda news: news.pages).pages[0].runs]
-    while rest[-1] != "run-0":
-        rest.extend(run.name for run in screen.news(lambda news: news.pages).pages[0].runs)
-    assert rest == ["run-3", "run-2", "run-1", "run-0"]
+    assert not first.is_edge
+    for side, key, number, wanted, is_edge in (
+        (Side.BEHIND, 6, 2, ["run-5", "run-4"], False),
+        (Side.BEFORE, 6, 9, ["run-7", "run-8"], True),
+        (Side.END, None, 2, ["run-0", "run-1"], False),
+        (Side.BEHIND, 1, 5, ["run-0"], True),
+    ):
+        place = None if key is None else place_of(runs[key], RunOrder.NEWEST)
+        screen.pump.load(Listing(), side, place, number)
+        (page,) = whole_page(screen)
+        assert [run.name for run in page.runs] == wanted
+        assert (page.side, page.is_edge) == (side, is_edge)
+
+
+def test_a_page_of_an_older_listing_is_not_read(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """What was asked for before the filter changed is dropped."""
+    home.run("one")
+    screen = start()
+    screen.news(lambda news: news.page)
+    screen.pump.set_listing(Listing(order=RunOrder.NAME))
+    screen.pump.load(Listing(), Side.END)
+    (page,) = whole_page(screen)
+    assert page.listing == Listing(order=RunOrder.NAME)
+    assert page.side is Side.START
+
+
+def test_rare_runs_among_many_come_as_they_are_found(
+    home: SeededHome, start: Callable[..., Screen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pump goes on by itself, part by part, and hears what is asked meanwhile."""
+    monkeypatch.setattr("flowdeck.store.run_scan.KEYS_AT_ONCE", 1)
+    monkeypatch.setattr("flowdeck_tui.run_lister.STEP_SECONDS", 0.0)
+    monkeypatch.setattr("flowdeck_tui.run_lister._Job.read_on", _one_step)
+    for number in range(12):
+        home.run(f"run-{number}", "rare" if number % 4 == 0 else "etl")
+    screen = start()
+    screen.pump.set_listing(Listing(parse("flow:rare", NOW)))
+    parts = [part for part in whole_page(screen) if part.listing.filter]
+    while not parts or not parts[-1].is_done:
+        parts.extend(part for part in whole_page(screen) if part.listing.filter)
+    assert len(parts) > 1
+    assert [run.name for part in parts for run in part.runs] == ["run-8", "run-4", "run-0"]
+    assert [part.is_first_part for part in parts] == [True, *[False] * (len(parts) - 1)]
+
+
+def _one_step(job: Any, deadline: float) -> None:
+    del deadline
+    step = job.pages.step(job.number - job.found)
+    job.found += len(step)
+    job.runs.extend(step)
+
+
+def test_changed_runs_are_told_with_whether_they_belong_to_the_list(
+    home: SeededHome, start: Callable[..., Screen]
+) -> None:
+    """By the filter's own rule, not by a second one."""
+    run = home.run("one", state="Running")
+    other = home.run("two", state="Running")
+    screen = start()
+    screen.pump.set_listing(Listing(parse("state:running", NOW)))
+    screen.news(lambda news: news.page and news.page.listing.filter)
+    home.set_state(run.key, "Completed", NOW)
+    listed = screen.news(lambda news: news.listed).listed
+    assert listed is not None
+    assert (listed.keys, listed.listing.filter.text) == (frozenset(), "state:running")
+    screen.pump.look_at(frozenset({other.key, run.key}))
+    listed = screen.news(lambda news: news.listed).listed
+    assert listed is not None
+    assert listed.keys == {other.key}
+
+
+def test_what_keeps_runs_from_moving_is_told(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """And told again when it changes."""
+    run = home.run("one", state="Scheduled")
+    screen = start()
+    waits = screen.news(lambda news: news.waits).waits
+    assert waits is not None
+    assert (waits.reason(run, NOW) or "").startswith("no engine runs for this home")
+    home.engine_up()
+    waits = screen.news(lambda news: news.waits).waits
+    assert waits is not None
+    assert waits.reason(run, NOW) == "the engine is about to start it"
 
 
 def test_a_deleted_run_is_named(home: SeededHome, start: Callable[..., Screen]) -> None:
     """So that its row goes."""
     run = home.run("gone")
     screen = start()
-    screen.news(lambda news: news.pages)
+    screen.news(lambda news: news.page)
     home.deck.delete(run.id)
     assert screen.news(lambda news: news.removed).removed == {run.key}
 
@@ -186,7 +275,7 @@ def test_flows_are_read_again_for_their_last_run_only_while_they_are_shown(
     home.flow("etl")
     run = home.run("busy", "etl", "Running")
     screen = start()
-    screen.news(lambda news: news.pages)
+    screen.news(lambda news: news.page)
     screen.pump.set_wants_flows(False)
     home.set_state(run.key, "Completed", NOW)
     assert screen.news(lambda news: news.runs).flows is None
@@ -206,13 +295,29 @@ def test_a_home_that_cannot_be_opened_is_told(home: SeededHome, start: Callable[
 
 
 def test_over_ssh_and_without_focus_the_screen_changes_less_often() -> None:
-    """Five a second here, two over SSH; fewer while another window has the keyboard."""
+    """Five a second here, two over SSH; none while another window has the keyboard."""
     assert pace_for({}, is_focused=True).delivery_seconds == pytest.approx(1 / 5)
     assert pace_for({"SSH_TTY": "/dev/pts/1"}, is_focused=True).delivery_seconds == pytest.approx(1 / 2)
     assert pace_for({"SSH_CONNECTION": "x"}, is_focused=True).delivery_seconds == pytest.approx(1 / 2)
-    for environment in ({}, {"SSH_TTY": "x"}):
-        here, away = (pace_for(environment, is_focused=focused) for focused in (True, False))
-        assert away.delivery_seconds > here.delivery_seconds
+    assert all(pace_for(environment, is_focused=False).is_still for environment in ({}, {"SSH_TTY": "x"}))
+
+
+def test_while_nobody_looks_only_what_is_asked_for_is_delivered(home: SeededHome, start: Callable[..., Screen]) -> None:
+    """And all that has changed meanwhile, once somebody looks again."""
+    run = home.run("busy", state="Running")
+    screen = start()
+    screen.news(lambda news: news.page)
+    screen.pump.set_pace(pace_for({}, is_focused=False))
+    screen.pump.look_at(frozenset({run.key}))
+    screen.news(lambda news: news.runs)  # the new pace is known by now
+    home.run("unseen", state="Running")
+    time.sleep(0.3)  # the pump would have had time for many deliveries
+    assert screen.heard.empty()
+    screen.pump.set_open(frozenset({run.key}))
+    assert screen.news(lambda news: news.children)
+    home.run("unseen too", state="Running")
+    screen.pump.set_pace(QUICK)
+    assert screen.news(lambda news: any(found.name == "unseen too" for found in news.runs))
 
 
 class UnreliableDeck(Deck):
@@ -235,22 +340,18 @@ def test_an_unforeseen_failure_is_told_and_tried_again(
     home.run("one")
     screen = start(open_deck=lambda: UnreliableDeck(home.path))
     assert "the disk had a moment" in screen.next(ReadFailed).text
-    assert [run.name for run in screen.news(lambda news: news.pages).pages[0].runs] == ["one"]
+    assert [run.name for run in screen.news(lambda news: news.page).page.runs] == ["one"]
 
 
-def test_a_flood_of_changes_leaves_the_list_as_long_as_it_was(
+def test_a_flood_of_changes_says_that_the_list_is_outdated(
     home: SeededHome, start: Callable[..., Screen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Read anew as a whole, with the older pages that were loaded: no row vanishes under the reader."""
-    monkeypatch.setattr("flowdeck_tui.pump.FIRST_PAGE_RUNS", 3)
-    monkeypatch.setattr("flowdeck_tui.pump.OLDER_PAGE_RUNS", 4)
+    """The screen asks for the rows that it holds, wherever in the list they stand."""
     monkeypatch.setattr("flowdeck_tui.pump.MANY_CHANGES", 1)
-    runs = [home.run(f"run-{number}", state="Running") for number in range(10)]
+    for number in range(10):
+        home.run(f"run-{number}", state="Running")
     screen = start()
-    screen.news(lambda news: news.pages)
-    screen.pump.load_older(all_of_them=False)
-    screen.news(lambda news: news.pages)
-    home.deck.cancel(runs[0].id)
+    screen.news(lambda news: news.page)
     home.database.write(lambda connection: [connection.execute("UPDATE flow_run SET tags = '[]'")])
-    page = screen.news(lambda news: news.pages and news.pages[0].is_first).pages[0]
-    assert [run.name for run in page.runs] == [f"run-{number}" for number in range(9, 2, -1)]
+    news = screen.news(lambda news: news.is_list_outdated)
+    assert not news.runs

@@ -9,9 +9,10 @@ from datetime import UTC, timedelta
 import pytest
 
 from flowdeck.deck import FlowRun
+from flowdeck.rules.run_order import RunOrder, place_of
 from flowdeck_tui.present import UNICODE, Tone
 from flowdeck_tui.row_source import RowKey
-from flowdeck_tui.run_tree import CALL, RUN, Look, RunTree, matches, merge
+from flowdeck_tui.run_tree import CALL, RUN, Look, RunTree, merge
 from tests.tui.seeded_home import NOW, Call, SeededHome
 
 LOOK = Look(lambda: NOW, UTC, UNICODE)
@@ -32,7 +33,7 @@ def family(home: SeededHome) -> dict[str, FlowRun]:
 
 def tree_of(home: SeededHome, family: dict[str, FlowRun], *opened: str) -> RunTree:
     tree = RunTree(LOOK)
-    tree.replace([family["new"], family["parent"], family["old"]])
+    tree.extend([family["new"], family["parent"], family["old"]])
     for name in opened:
         key = family[name].key
         tree.set_children(key, merge(home.deck.call_lines(key), home.deck.subflow_runs(key)))
@@ -55,7 +56,7 @@ def test_an_open_run_shows_calls_maps_and_subflows_in_their_order(home: SeededHo
     assert names(tree) == ["new-root", "parent", "extract-0", "load ×3", "end-4", "child", "old-root"]
     rows = [tree.row(index) for index in range(len(tree))]
     assert [row.guides for row in rows] == ["", "", "├ ", "├ ", "├ ", "└ ", ""]
-    assert [row.is_open for row in rows] == [False, True, None, None, None, False, False]
+    assert [row.is_open for row in rows] == [False, True, None, False, None, False, False]
     assert rows[3].cells["tasks"].text == "0/3"
 
 
@@ -123,10 +124,10 @@ def test_deleted_runs_go_with_their_branch(home: SeededHome, family: dict[str, F
 def test_older_pages_are_put_below(home: SeededHome, family: dict[str, FlowRun]) -> None:
     """The list goes on at its end; what is there already stays once."""
     tree = RunTree(LOOK)
-    tree.replace([family["new"]])
-    tree.add_roots([family["old"], family["new"], family["parent"]])
+    tree.extend([family["new"]])
+    tree.extend([family["old"], family["new"], family["parent"]])
     assert names(tree) == ["new-root", "parent", "old-root"]
-    assert tree.oldest_key == family["old"].key
+    assert tree.window.last == place_of(family["old"], RunOrder.NEWEST)
 
 
 def test_waiting_calls_keep_their_place_before_a_later_subflow(home: SeededHome, family: dict[str, FlowRun]) -> None:
@@ -153,26 +154,49 @@ def test_running_rows_are_known_by_range(home: SeededHome, family: dict[str, Flo
     assert not tree.is_any_running(5, 9)
 
 
-@pytest.mark.parametrize(
-    ("text", "flow", "is_listed"),
-    [
-        ("", None, True),
-        ("OLD", None, True),
-        ("etl", None, True),
-        ("zzz", None, False),
-        ("", "etl", True),
-        ("", "x", False),
-    ],
-)
-def test_the_filter_means_what_the_store_means(
-    home: SeededHome, family: dict[str, FlowRun], text: str, flow: str | None, is_listed: bool
-) -> None:
-    """A run that arrives live is listed exactly when a new query would list it."""
-    from flowdeck.deck import RunQuery
+def test_hidden_runs_stay_out_however_they_come(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """Until they are hidden no more."""
+    tree = tree_of(home, family, "parent")
+    tree.hide(frozenset({family["parent"].key}))
+    tree.put(family["parent"])
+    tree.extend([family["parent"]])
+    tree.update([family["parent"]])
+    assert names(tree) == ["new-root", "old-root"]
+    tree.hide(frozenset())
+    tree.put(family["parent"])
+    assert names(tree)[:2] == ["new-root", "parent"]
 
-    assert matches(family["old"], text, flow) is is_listed
-    found = home.deck.flow_runs(RunQuery(text=text or None, flow_name=flow))
-    assert (family["old"].key in {run.key for run in found}) is is_listed
+
+def test_a_run_that_leaves_the_list_stays_below_its_parent(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """A filtered list may hold a subflow run as a row of its own."""
+    tree = tree_of(home, family, "parent")
+    tree.put(family["child"])
+    assert names(tree).count("child") == 2
+    tree.drop([family["child"].key])
+    assert names(tree) == ["new-root", "parent", "extract-0", "load ×3", "end-4", "child", "old-root"]
+
+
+def test_rows_that_are_let_go_leave_nothing_behind(
+    home: SeededHome, family: dict[str, FlowRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But what an open run shows stays."""
+    monkeypatch.setattr("flowdeck_tui.run_window.ROWS_MOST", 2)
+    tree = tree_of(home, family, "parent")
+    tree.trim(keep_start=True)
+    assert tree.run(family["old"].key) is None
+    assert names(tree) == ["new-root", "parent", "extract-0", "load ×3", "end-4", "child"]
+
+
+def test_marks_and_reasons_stand_on_the_row(home: SeededHome, family: dict[str, FlowRun]) -> None:
+    """Nothing waits silently."""
+    tree = tree_of(home, family)
+    tree.marks = frozenset({family["new"].key})
+    waits = home.deck.waits()
+    tree.reason_of = lambda run: waits.reason(run, NOW)
+    rows = [tree.row(index) for index in range(3)]
+    assert [row.is_marked for row in rows] == [True, False, False]
+    assert rows[0].cells["message"].text.startswith("no engine runs for this home")
+    assert rows[2].cells["message"].text == ""
 
 
 def test_a_hundred_thousand_rows_cost_no_more_than_ten(home: SeededHome) -> None:
@@ -180,7 +204,7 @@ def test_a_hundred_thousand_rows_cost_no_more_than_ten(home: SeededHome) -> None
     one = home.run("one")
     runs = [replace(one, key=key, started_at=NOW - timedelta(seconds=key)) for key in range(1, 100_001)]
     tree = RunTree(LOOK)
-    tree.replace(runs)
+    tree.extend(runs)
     for key in (5, 50_000, 99_999):
         tree.set_open(key, True)
     started = time.perf_counter()
@@ -193,7 +217,7 @@ def test_a_hundred_thousand_rows_cost_no_more_than_ten(home: SeededHome) -> None
 def long_tree(home: SeededHome, *calls: Call) -> tuple[RunTree, FlowRun]:
     run = home.run("digest", state="Running", calls=calls)
     tree = RunTree(LOOK)
-    tree.replace([run])
+    tree.extend([run])
     tree.set_children(run.key, home.deck.call_lines(run.key))
     tree.set_open(run.key, True)
     return tree, run

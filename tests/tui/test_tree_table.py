@@ -52,8 +52,9 @@ class TableApp(QuietApp):
     def on_tree_table_opened(self, event: TreeTable.Opened) -> None:
         self.heard.append(("opened", event.key))
 
-    def on_tree_table_near_end(self, event: TreeTable.NearEnd) -> None:
-        self.heard.append("all" if event.wants_all else "more")
+    def on_tree_table_near_edge(self, event: TreeTable.NearEdge) -> None:
+        side = "start" if event.is_start else "end"
+        self.heard.append(("edge" if event.wants_edge else "near", side))
 
     def lines(self) -> list[str]:
         return [strip.text.rstrip() for strip in self.screen._compositor.render_strips()]
@@ -191,19 +192,22 @@ async def test_the_mouse_selects_opens_and_scrolls() -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_end_of_what_is_loaded_asks_for_more() -> None:
-    """Older rows are fetched before they are missed; G wants them all."""
+async def test_the_edges_of_what_is_loaded_ask_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are fetched before they are missed, at both ends; G and g want the ends themselves."""
+    monkeypatch.setattr("flowdeck_tui.widgets.tree_table.NEAR_EDGE_ROWS", 30)
     app = TableApp(NumberRows(100))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.press("j")
         await pilot.pause()
-        assert "more" not in app.heard
-        await pilot.press("pagedown", "pagedown", "pagedown")
+        assert ("near", "end") not in app.heard
+        assert ("near", "start") in app.heard
+        await pilot.press("pagedown", "pagedown", "pagedown", "pagedown")
         await pilot.pause()
-        assert "more" in app.heard
-        await pilot.press("G")
+        assert ("near", "end") in app.heard
+        app.heard.clear()
+        await pilot.press("G", "g")
         await pilot.pause()
-        assert "all" in app.heard
+        assert [one for one in app.heard if one[0] == "edge"] == [("edge", "end"), ("edge", "start")]
 
 
 class TreeRows:

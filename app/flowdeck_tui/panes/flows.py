@@ -1,4 +1,4 @@
-"""Pane 3: the flows of the folder; below them what is known of one, or why its file cannot be imported."""
+"""Pane 3: the flows of watched folders; below them what is known of one, or why its file cannot be imported."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from textual.containers import Vertical
 
 from flowdeck.rules.terminal_text import inert_line
 from flowdeck_tui import commands, present
-from flowdeck_tui.actions import Context, bindings
+from flowdeck_tui.action import Context
+from flowdeck_tui.actions import bindings
+from flowdeck_tui.clipboard import CopyChoice
+from flowdeck_tui.copies import copies_of_flow
 from flowdeck_tui.desk import Desk
-from flowdeck_tui.flow_list import FlowList, flow_detail
+from flowdeck_tui.editor import place_of_flow
+from flowdeck_tui.flow_list import FlowList, flow_detail, is_broken, key_of
 from flowdeck_tui.present import ROOM_FOR_TWO, Tone
 from flowdeck_tui.row_source import RowKey
 from flowdeck_tui.widgets.bar import Bar
@@ -31,6 +35,8 @@ COLUMNS: Final = (
     Column("about", "ABOUT", 40, drop_order=3, grows=6),
 )
 
+FOLDER: Final = Column("folder", "FOLDER", 20, minimum=10, drop_order=4, grows=2, cut="middle")
+
 
 class FlowsPane(Vertical):
     """Flows and the description of one of them."""
@@ -48,7 +54,7 @@ class FlowsPane(Vertical):
         super().__init__(id="flows")
         self._desk = desk
         self._folder = inert_line(folder)
-        self.rows = FlowList(desk.look)
+        self.rows = FlowList(desk.look, folder)
         self.table = TreeTable(self.rows, COLUMNS, glyphs=desk.look.glyphs, id="flows-table")
         self.detail = TextPanel(glyphs=desk.look.glyphs, id="flow-detail")
         self._title = Bar(glyphs=desk.look.glyphs, id="flows-title")
@@ -72,6 +78,8 @@ class FlowsPane(Vertical):
         """Show what the pump has read."""
         self._is_read = True
         self.rows.replace(entries)
+        # Which folder a flow is of says something only where there are several.
+        self.table.set_columns((*COLUMNS[:2], FOLDER, *COLUMNS[2:]) if self.rows.has_folders else COLUMNS)
         self.refresh_rows()
 
     def refresh_rows(self) -> None:
@@ -116,6 +124,33 @@ class FlowsPane(Vertical):
         # Textual's own breakpoints style all widgets once more at the start, which costs 15 ms there.
         self.set_class(event.size.height < ROOM_FOR_TWO, "-tiny")
 
+    def reveal(self, flow_name: str) -> None:
+        """Put the cursor on a flow; a filter that hides it goes."""
+        self._reveal([entry for entry in self.rows.entries if entry.name == flow_name])
+
+    def reveal_broken(self) -> None:
+        """Put the cursor on the next row of a file that cannot be imported."""
+        self._reveal([entry for entry in self.rows.entries if is_broken(entry)])
+
+    def _reveal(self, wanted: list[FlowEntry]) -> None:
+        if self.rows.filter:
+            self.rows.set_filter("")
+            self.refresh_rows()
+        keys = [key_of(entry) for entry in wanted]
+        places = sorted(index for key in keys if (index := self.rows.index(key)) is not None)
+        if places:
+            behind = [index for index in places if index > self.table.cursor_index]
+            self.table.select(self.rows.key(behind[0] if behind else places[0]))
+        self._show_detail()
+
+    def copy_choices(self) -> list[CopyChoice]:
+        """What can be copied of the flow under the cursor."""
+        return [] if self.entry is None else copies_of_flow(self.entry)
+
+    async def action_copy_open(self) -> None:
+        """Ask what to copy."""
+        await self._desk.open_copy()
+
     def focus_default(self) -> None:
         """Give the keyboard to the list."""
         self.screen.set_focus(self.table)
@@ -130,7 +165,7 @@ class FlowsPane(Vertical):
         event.stop()
         self.action_row_open()
 
-    def on_tree_table_near_end(self, event: TreeTable.NearEnd) -> None:
+    def on_tree_table_near_edge(self, event: TreeTable.NearEdge) -> None:
         """The list is whole."""
         event.stop()
 
@@ -168,6 +203,14 @@ class FlowsPane(Vertical):
         else:
             self._desk.submit(commands.find_run(entry.last_run_id))
 
+    def action_source_edit(self) -> None:
+        """Open the line of the flow, or the one that cannot be imported."""
+        entry = self.entry
+        if entry is None:
+            self._desk.status.say("There is no flow here yet.")
+        else:
+            self._desk.edit(place_of_flow(entry))
+
     def action_view_back(self) -> None:
         """Take the filter away, or go from the description to the list."""
         if self.rows.filter:
@@ -177,6 +220,13 @@ class FlowsPane(Vertical):
             self.screen.set_focus(self.table)
         else:
             self._desk.status.say("This is the top: 1 shows the runs, q quits.")
+
+    def action_view_zoom(self) -> None:
+        """Give the pane to the list or to the description, or share it again."""
+        shown = {"-list-only", "-detail-only"}.intersection(self.classes)
+        self.remove_class(*shown)
+        if not shown:
+            self.add_class("-list-only" if self.screen.focused is self.table else "-detail-only")
 
     async def action_row_filter(self) -> None:
         """Ask for a text that rows must hold."""

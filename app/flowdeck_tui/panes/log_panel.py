@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import os
+import shlex
+import termios
 import threading
 import time
-from typing import TYPE_CHECKING, ClassVar, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from textual import events
-from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.message import Message
 from textual.timer import Timer
 
 from flowdeck.rules.exceptions import FlowdeckError
-from flowdeck.rules.states import StateType
+from flowdeck.rules.ids import short_id
 from flowdeck.rules.terminal_text import inert_line
-from flowdeck_tui import present
-from flowdeck_tui.actions import Context, bindings
+from flowdeck_tui import log_outlets, present
 from flowdeck_tui.desk import Desk
-from flowdeck_tui.present import Glyphs, Tone
-from flowdeck_tui.widgets.bar import Bar, Spans
-from flowdeck_tui.widgets.log_marks import LogStatus
+from flowdeck_tui.lent_terminal import lend
+from flowdeck_tui.panes.log_keys import LogKeys
+from flowdeck_tui.panes.log_title import reason_of, status_of, title_of
+from flowdeck_tui.present import Tone
+from flowdeck_tui.widgets.bar import Bar
 from flowdeck_tui.widgets.log_view import LogView
 from flowdeck_tui.widgets.note import Note
 
 if TYPE_CHECKING:
-    from flowdeck.deck import CallLine, FlowRun, LogReader
+    from flowdeck.deck import CallLine, FlowRun, LineQuery, LogLine, MergedLog
 
 SETTLE_SECONDS: Final = 0.08
 """A cursor that passes over runs faster than this opens the log of the first and the last of them."""
@@ -40,36 +43,44 @@ LARGE_LOG_BYTES: Final = 8 << 20
 """Counting the lines of a larger log takes longer than a key may wait."""
 LAST_LINES_SECONDS: Final = 2.0
 """How long after the end of a run lines may still arrive."""
-SIDEWAYS_COLUMNS: Final = 16
+PREVIEW_LINES: Final = 200
 REASON_LINES: Final = 3
 
 
 class _LogIndexed(Message):
     """A large log was looked through."""
 
-    def __init__(self, run_id: str, reader: LogReader) -> None:
+    def __init__(self, run_id: str, log: MergedLog) -> None:
         self.run_id = run_id
-        self.reader = reader
+        self.log = log
         super().__init__()
 
 
-class LogPanel(Vertical):
-    """Title, reason, log; looks at the log file by itself while the run is alive."""
+class _Saved(Message):
+    """The lines of a log are in a file, or are not."""
 
-    BINDINGS: ClassVar = bindings(Context.LOG)
-    action_context: ClassVar[Context] = Context.LOG
+    def __init__(self, text: str, tone: Tone, echo: str) -> None:
+        self.text = text
+        self.tone = tone
+        self.echo = echo
+        super().__init__()
+
+
+class LogPanel(LogKeys):
+    """Title, reason, log; looks at the log files by itself while the run is alive."""
 
     def __init__(self, desk: Desk) -> None:
         """Make an empty panel."""
-        super().__init__(id="log-panel")
-        self._desk = desk
+        super().__init__(desk, id="log-panel")
         glyphs = desk.look.glyphs
         self._title = Bar(glyphs=glyphs, fill=glyphs.rule, id="log-title")
         self._reason = Note(REASON_LINES, glyphs=glyphs, id="log-reason")
-        self.log_view = LogView(ellipsis=glyphs.ellipsis, id="log")
-        self._run: FlowRun | None = None
         self._call: CallLine | None = None
-        self._reader: LogReader | None = None
+        self._log: MergedLog | None = None
+        self._with_subflows = True
+        self._only: tuple[int | None, str] = (None, "")
+        """Task call whose lines alone are shown, and its name."""
+        self._wants_first_error = False
         self._opened_id: str | None = None
         self._opening: Timer | None = None
         self._feeding: Timer | None = None
@@ -77,7 +88,6 @@ class LogPanel(Vertical):
         self._wanted_at = -SETTLE_SECONDS
         """When another log was asked for last, in monotonic seconds."""
         self._eager_until = 0.0
-        self._search = ""
         self._parameters = ("", "")
         """Id of a run and its parameters as text."""
 
@@ -109,8 +119,9 @@ class LogPanel(Vertical):
         self._quiet_seconds = 0.0
         self._eager_until = time.monotonic() + EAGER_SECONDS
         if (None if run is None else run.id) != self._opened_id:
+            self._only = (None, "")
             self._open_soon()
-        elif run is not None and self._reader is not None:
+        elif run is not None and self._log is not None:
             self._keep_feeding()
 
     def _show_reason(self, run: FlowRun | None, call: CallLine | None) -> None:
@@ -119,7 +130,7 @@ class LogPanel(Vertical):
             return
         if self._parameters[0] != run.id:
             self._parameters = run.id, present.parameters_text(run.parameters)
-        reason = reason_of(run, call, has_engine=self._desk.has_engine)
+        reason = reason_of(run, call, waiting=self._desk.waiting_reason(run))
         if reason is not None:
             self._reason.show(*reason, self._parameters[1])
         else:
@@ -140,58 +151,87 @@ class LogPanel(Vertical):
         self._close()
         run = self._run
         self._opened_id = None if run is None else run.id
-        reader = None if run is None else self._desk.open_log(run)
-        if run is None or reader is None:
+        log = None if run is None else self._desk.open_log(run, subflows=self._with_subflows)
+        if run is None or log is None:
             self.log_view.show(None)
-            return
-        try:
-            size = os.stat(reader.path).st_size
-        except OSError:
-            size = 0
-        if size > LARGE_LOG_BYTES:
-            self.log_view.show(None)
-            self.log_view.set_empty_text(f"Reading {size / 1e6:,.0f} MB.")
-            threading.Thread(target=self._index, args=(run.id, reader), name="flowdeck-log", daemon=True).start()
-        elif self._refresh(reader):
-            self._adopt(reader)
+        elif log.size_bytes() > LARGE_LOG_BYTES:
+            # Its end at once; the rest when its lines are counted.
+            self.log_view.show(_Preview(log.tail(PREVIEW_LINES)))
+            threading.Thread(target=self._index, args=(run.id, log), name="flowdeck-log", daemon=True).start()
+        elif self._refresh(log):
+            self.log_view.show(log)
+            self._adopt(log)
 
-    def _index(self, run_id: str, reader: LogReader) -> None:
-        """Count lines in a thread; from then on only the app's thread touches the reader."""
-        if self._refresh(reader):
-            self.post_message(_LogIndexed(run_id, reader))
+    def _index(self, run_id: str, log: MergedLog) -> None:
+        """Count lines in a thread; from then on only the app's thread touches the log."""
+        if self._refresh(log):
+            self.post_message(_LogIndexed(run_id, log))
 
     def on__log_indexed(self, message: _LogIndexed) -> None:
         """Show the log, if it is still wanted."""
-        if message.run_id == self._opened_id:
-            self._adopt(message.reader)
+        if message.run_id == self._opened_id and self._log is None:
+            self.log_view.replace_source(message.log)
+            self._adopt(message.log)
         else:
-            message.reader.close()
+            message.log.close()
 
-    def _refresh(self, reader: LogReader) -> bool:
+    def _refresh(self, log: MergedLog) -> bool:
         try:
-            reader.refresh()
+            log.refresh()
         except FlowdeckError as error:
             self.app.call_later(self.log_view.set_empty_text, inert_line(str(error)))
             return False
         return True
 
-    def _adopt(self, reader: LogReader) -> None:
-        self._reader = reader
-        self.log_view.set_empty_text("Nothing logged yet." if not reader.count else "")
-        self.log_view.show(reader)
+    def _adopt(self, log: MergedLog) -> None:
+        self._log = log
+        self.log_view.name_runs(log.run_count > 1)
+        self.log_view.set_empty_text("Nothing logged yet." if not log.count else "")
+        self._show_wanted()
         self._show_title()
         self._keep_feeding()
 
     def _close(self) -> None:
         self._stop_feeding()
-        self._search = ""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        self._search = self._filter = ""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
     def on_unmount(self) -> None:
-        """Close the file."""
+        """Close the files."""
         self._close()
+
+    # -- what of it ----------------------------------------------------------------------------------------------
+
+    def show_first_error(self) -> None:
+        """Begin at the first error, now or as soon as the log is there."""
+        self._wants_first_error = True
+        self._show_wanted()
+
+    def show_call(self, call: CallLine | None) -> None:
+        """Show only the lines of a task call; None for all of the run."""
+        self._only = (None, "") if call is None else (call.first_id, call.name)
+        self._show_wanted()
+        self._show_title()
+
+    def step_back(self) -> bool:
+        """End what was begun last; see `LogKeys`."""
+        if not super().step_back():
+            if self._only[0] is None:
+                return False
+            self.show_call(None)
+        return True
+
+    def _show_wanted(self) -> None:
+        """Do what was asked for before the log was there."""
+        if self._log is None or self._run is None or self._run.id != self._opened_id:
+            return
+        if self._only[0] != self.log_view.task_run_id:
+            self.log_view.set_task(self._only[0])
+        if self._wants_first_error:
+            self._wants_first_error = False
+            self.log_view.go_to_error(0)
 
     # -- its growth ----------------------------------------------------------------------------------------------
 
@@ -201,8 +241,8 @@ class LogPanel(Vertical):
 
     def _look_seconds(self) -> float:
         """Return when to look for growth again: very soon for the lines that tell that a run is going."""
-        run, reader = self._run, self._reader
-        is_awaited = run is not None and not run.is_final and reader is not None and reader.count < FIRST_LINES
+        run, log = self._run, self._log
+        is_awaited = run is not None and not run.is_final and log is not None and log.count < FIRST_LINES
         if is_awaited and time.monotonic() < self._eager_until:
             return FIRST_LINES_SECONDS
         return self._desk.pace.log_seconds
@@ -215,19 +255,19 @@ class LogPanel(Vertical):
     def _feed(self) -> None:
         """Take over new lines; stop looking once the run is over and nothing more comes."""
         self._feeding = None
-        reader, run = self._reader, self._run
-        if reader is None or run is None:
+        log, run = self._log, self._run
+        if log is None or run is None:
             return
-        has_grown = self._refresh(reader) and reader.count != self.log_view.status.count
+        run_count = log.run_count
+        has_grown = self._refresh(log) and log.count != self.log_view.status.count
+        self.log_view.name_runs(log.run_count > 1)
         self.log_view.feed()
-        self._quiet_seconds = (
-            0.0 if has_grown or not run.is_final else self._quiet_seconds + self._desk.pace.log_seconds
-        )
+        if log.run_count != run_count:
+            self._show_title()
+        is_quiet = run.is_final and not has_grown
+        self._quiet_seconds = self._quiet_seconds + self._desk.pace.log_seconds if is_quiet else 0.0
         if self._quiet_seconds < LAST_LINES_SECONDS:
             self._keep_feeding()
-        elif self.log_view.status.follows:
-            # While it grew, the view kept room below for what was to come; now it shows as much as it can.
-            self.log_view.go_bottom()
 
     # -- title ---------------------------------------------------------------------------------------------------
 
@@ -237,146 +277,120 @@ class LogPanel(Vertical):
         self._show_title()
 
     def _show_title(self) -> None:
-        glyphs = self._desk.look.glyphs
-        left = ((glyphs.rule * 2, Tone.MUTED),) if self._run is None else title_of(self._run, glyphs)
-        right = () if self._run is None else status_of(self.log_view.status, glyphs, is_over=self._run.is_final)
-        self._title.show(left, right)
-
-    # -- actions -------------------------------------------------------------------------------------------------
-
-    def action_log_follow(self) -> None:
-        """Stay at the end, or stop doing so."""
-        if self._run is not None and self._run.is_final:
-            self._desk.status.say("This run is over; G goes to the end of its log.")
+        glyphs, run = self._desk.look.glyphs, self._run
+        if run is None:
+            self._title.show(((glyphs.rule * 2, Tone.MUTED),))
             return
-        self.log_view.toggle_follow()
-        self._desk.status.say("The log follows its end." if self.log_view.status.follows else "The log stands still.")
+        subflow_runs = self._log.run_count - 1 if self._log is not None else 0
+        left = title_of(run, glyphs, subflow_runs=subflow_runs, call_name=self._only[1])
+        self._title.show(left, status_of(self.log_view.status, glyphs, is_over=run.is_final))
 
-    def action_log_time(self) -> None:
-        """Change the time column."""
-        self.log_view.cycle_time()
-        self._desk.status.say(f"Time column: {self.log_view.status.time_mode}.")
+    # -- what leaves the screen ----------------------------------------------------------------------------------
 
-    async def action_log_search(self) -> None:
-        """Ask for a text and go to it as it is typed."""
+    def action_log_subflows(self) -> None:
+        """Show the lines of subflow runs among those of the run, or not."""
+        self._with_subflows = not self._with_subflows
+        self._desk.status.say("With subflow runs." if self._with_subflows else "Without subflow runs.")
+        self._open()
+
+    def action_log_pager(self) -> None:
+        """Read the files of the log with a pager."""
+        log = self._log
+        if log is None or not log.paths:
+            self._desk.status.say("There is no log to read yet.")
+            return
+        try:
+            command = log_outlets.pager_command(os.environ, log.paths)
+        except log_outlets.NoPagerError as error:
+            self._desk.status.say(inert_line(str(error)), tone=Tone.WARN)
+            return
+        problem = lend(self.app, command)
+        tone = Tone.PLAIN if problem is None else Tone.WARN
+        self._desk.status.say(inert_line(problem or ""), tone=tone, echo=inert_line(shlex.join(command[:3])))
+
+    def action_log_stream(self) -> None:
+        """Leave the screen and write the log to the terminal line by line, until a key is pressed."""
+        log, run = self._log, self._run
+        if log is None or run is None:
+            self._desk.status.say("There is no log to read yet.")
+            return
+        layout = log_outlets.file_layout(self.log_view.page.layout)
+        head = f"-- log of {inert_line(run.name)}; any key goes back --"
+        try:
+            with self.app.suspend():
+                log_outlets.stream(log, self.log_view.line_query, layout, head, max(1, self.app.size.height - 4))
+        except (SuspendNotSupported, termios.error):
+            self._desk.status.say("This terminal cannot be lent to a stream of lines.", tone=Tone.WARN)
+        except FlowdeckError as error:
+            self._desk.status.say(inert_line(str(error)), tone=Tone.BAD)
+        else:
+            self._desk.status.say("", echo=f"flowdeck flow-run logs -f {short_id(run.id)}")
+        self.log_view.feed()
+        self._keep_feeding()
+
+    async def action_log_save(self) -> None:
+        """Ask for the name of a file and write the lines that are shown into it."""
+        run = self._run
+        if run is None or self._log is None:
+            self._desk.status.say("There is no log to save yet.")
+            return
 
         def end(text: str | None) -> None:
-            self._search = text or ""
-            self.log_view.search(self._search)
-            self.log_view.keep_search()
+            if text and text.strip():
+                self._save(run, Path(text.strip()).expanduser())
+            else:
+                self._desk.status.say("Nothing was saved.")
 
-        await self._desk.status.prompt("find", self._search, self.log_view.search, end)
+        name = f"{inert_line(run.name).replace('/', '-')}.log"
+        await self._desk.status.prompt("save as", name, lambda _: None, end, needs_enter=True)
 
-    def end_search(self) -> bool:
-        """Mark nothing any more; False when nothing was searched."""
-        was_searched, self._search = bool(self._search), ""
-        self.log_view.end_search()
-        return was_searched
+    def _save(self, run: FlowRun, path: Path) -> None:
+        """Write a file in a thread of its own, from a reader of its own: a long log takes seconds."""
+        log = self._desk.open_log(run, subflows=self._with_subflows)
+        if log is None:
+            return
+        layout = log_outlets.file_layout(self.log_view.page.layout)
+        query, echo = self.log_view.line_query, f"flowdeck flow-run logs {short_id(run.id)} > {shlex.quote(str(path))}"
 
-    def action_log_next(self) -> None:
-        """Next match."""
-        if self._has_search():
-            self.log_view.next_match()
+        def write() -> None:
+            try:
+                log.refresh()
+                count = log_outlets.save(log, query, layout, path)
+            except FileExistsError:
+                self.post_message(_Saved(f"{path} is there already; W asks for another name.", Tone.WARN, ""))
+            except (OSError, FlowdeckError) as error:
+                reason = getattr(error, "strerror", None) or error
+                self.post_message(_Saved(f"{path} cannot be written: {reason}.", Tone.BAD, ""))
+            else:
+                text = f"{present.count_of(count, 'line')} saved to {path.resolve()}"
+                self.post_message(_Saved(text, Tone.PLAIN, echo))
+            finally:
+                log.close()
 
-    def action_log_previous(self) -> None:
-        """Match before."""
-        if self._has_search():
-            self.log_view.previous_match()
+        self._desk.status.say(f"Saving to {inert_line(str(path))}.")
+        threading.Thread(target=write, name="flowdeck-log-save", daemon=True).start()
 
-    def _has_search(self) -> bool:
-        if not self._search:
-            self._desk.status.say("Nothing is searched yet; / asks for a text.")
-        elif not self.log_view.status.matches and not self.log_view.status.is_searching:
-            self._desk.status.say(f"No line holds {inert_line(self._search)}.")
-            return False
-        return bool(self._search)
-
-    def action_log_right(self) -> None:
-        """What long lines go on with."""
-        self.log_view.scroll_columns(SIDEWAYS_COLUMNS)
-
-    def action_log_left(self) -> None:
-        """Back towards the start of the lines."""
-        self.log_view.scroll_columns(-SIDEWAYS_COLUMNS)
-
-    def action_move_down(self) -> None:
-        """One line down."""
-        self.log_view.scroll_lines(1)
-
-    def action_move_up(self) -> None:
-        """One line up."""
-        self.log_view.scroll_lines(-1)
-
-    def action_move_half_down(self) -> None:
-        """Half a page down."""
-        self.log_view.scroll_pages(0.5)
-
-    def action_move_half_up(self) -> None:
-        """Half a page up."""
-        self.log_view.scroll_pages(-0.5)
-
-    def action_move_page_down(self) -> None:
-        """One page down."""
-        self.log_view.scroll_pages(1)
-
-    def action_move_page_up(self) -> None:
-        """One page up."""
-        self.log_view.scroll_pages(-1)
-
-    def action_move_top(self) -> None:
-        """To the first line."""
-        self.log_view.go_top()
-
-    def action_move_bottom(self) -> None:
-        """To the last line, and follow."""
-        self.log_view.go_bottom()
+    def on__saved(self, message: _Saved) -> None:
+        """Say how it went."""
+        self._desk.status.say(inert_line(message.text), tone=message.tone, echo=inert_line(message.echo))
 
     def on_click(self, event: events.Click) -> None:
         """A click gives the log the keyboard."""
         self.screen.set_focus(self.log_view)
 
 
-def title_of(run: FlowRun, glyphs: Glyphs) -> Spans:
-    """Write which log this is."""
-    spans = [
-        (f"{glyphs.rule * 2} ", Tone.MUTED),
-        (inert_line(run.name), Tone.STRONG),
-        (f"  {inert_line(run.flow_name)}  ", Tone.MUTED),
-        (
-            present.state_text(run.state_type, run.state_name, glyphs),
-            present.state_tone(run.state_type, run.state_name),
-        ),
-    ]
-    if run.attempt > 1:
-        spans.append((f"  attempt {run.attempt}", Tone.MUTED))
-    return (*spans, (" ", Tone.MUTED))
+class _Preview:
+    """The last lines of a large log, until its lines are counted."""
 
+    generation = 0
 
-def status_of(status: LogStatus, glyphs: Glyphs, *, is_over: bool = False) -> Spans:
-    """Write where in the log the view is; whether it follows is of interest as long as there is more to come."""
-    words: list[str] = []
-    if status.search:
-        searching = "+" if status.is_searching else ""
-        found = f"{status.match} of {status.matches:,}{searching}" if status.matches else f"none{searching}"
-        words.append(f"/{inert_line(status.search)} {found}")
-    if status.below or not is_over:
-        words.append("follows" if status.follows else "paused")
-    words.append(present.count_of(status.count, "line"))
-    joint = f" {glyphs.rule * 2} "
-    return ((f" {joint.join(words)} {glyphs.rule * 2}", Tone.MUTED),)
+    def __init__(self, lines: list[LogLine]) -> None:
+        self._lines = lines
+        self.count = len(lines)
 
+    def lines(self, first: int, stop: int) -> list[LogLine]:
+        return self._lines[max(0, first) : stop]
 
-def reason_of(run: FlowRun, call: CallLine | None, *, has_engine: bool) -> tuple[str, Tone] | None:
-    """Say why a run, or the call under the cursor, is where it is; None when its state says all."""
-    if call is not None and call.state_message and call.state_name != "Completed":
-        message = inert_line(call.state_message.strip().split("\n", 1)[0])
-        return f"{inert_line(call.name)}: {message}", present.state_tone(call.state_type, call.state_name)
-    if run.is_final and run.error is not None:
-        return present.error_text(run.error), Tone.BAD
-    if run.state_type is StateType.SCHEDULED and run.pid is None and not has_engine:
-        return "waits for an engine: flowdeck server start", Tone.WARN
-    if note := present.retry_note(run):
-        return note, Tone.WARN
-    if run.state_message and run.state_name not in ("Completed", "Running"):
-        return present.run_message(run), present.state_tone(run.state_type, run.state_name)
-    return None
+    def search(self, query: LineQuery, first: int, stop: int) -> list[int]:
+        """Find nothing: what is searched is searched again once the lines are counted."""
+        return []

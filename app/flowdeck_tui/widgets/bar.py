@@ -83,6 +83,14 @@ class Bar(Toned):
             return Strip.blank(width, self.rich_style)
         return Strip([Segment(text, self.tone_style(tone)) for text, tone in self._pieces() if text], width)
 
+    def span_at(self, x: int) -> str:
+        """Return the piece of text that stands in a column; empty when none does."""
+        for text, _ in self._pieces():
+            x -= cell_len(text)
+            if x < 0:
+                return text
+        return ""
+
     def _pieces(self) -> Spans:
         width = self.size.width
         right = self._cut(self._right, width)

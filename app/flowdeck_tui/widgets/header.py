@@ -6,15 +6,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from textual import events
+from textual.message import Message
+
 from flowdeck.rules.states import StateType
 from flowdeck_tui.present import Glyphs, Tone
 from flowdeck_tui.widgets.bar import Bar, Spans, width_of
 
 NAME: Final = " flowdeck "
+BROKEN: Final = "!"
+"""The sign of files that cannot be imported, and the key that leads to them."""
+STILL: Final = "still while unfocused"
 _COUNTED: Final = (StateType.RUNNING, StateType.FAILED, StateType.SCHEDULED)
 _TONES: Final = {StateType.RUNNING: Tone.ACTIVE, StateType.FAILED: Tone.BAD, StateType.SCHEDULED: Tone.MUTED}
-_LONG: Final = (" running", " failed in 24 h", " scheduled", " import error")
-_SHORT: Final = (" run", " fail", " sched", " import")
+_LONG: Final = (" running", " failed in 24 h", " scheduled", " broken")
+_SHORT: Final = (" run", " fail", " sched", " broken")
 _BARE: Final = ("", "", "", "")
 
 
@@ -29,6 +35,7 @@ class HeaderFacts:
         broken_files: how many flow files cannot be imported.
         engine: its state in words.
         is_engine_well: False makes the words stand out.
+        is_still: nothing is drawn until the keyboard comes back.
     """
 
     panes: tuple[tuple[str, str], ...] = ()
@@ -37,6 +44,7 @@ class HeaderFacts:
     broken_files: int = 0
     engine: str = ""
     is_engine_well: bool = True
+    is_still: bool = False
 
 
 def header_spans(facts: HeaderFacts, width: int, glyphs: Glyphs) -> tuple[Spans, Spans]:
@@ -46,7 +54,8 @@ def header_spans(facts: HeaderFacts, width: int, glyphs: Glyphs) -> tuple[Spans,
         is_active = number == facts.active
         left.append((f"[{number} {name}]" if is_active else f" {number} {name} ", _pane_tone(is_active)))
     room = width - width_of(left) - 1
-    engine = ((f" {facts.engine} ", Tone.MUTED if facts.is_engine_well else Tone.WARN),)
+    told = STILL if facts.is_still else facts.engine
+    engine = ((f" {told} ", Tone.MUTED if facts.is_engine_well and not facts.is_still else Tone.WARN),)
     for words in (_LONG, _SHORT, _BARE):
         right = (*_counts(facts, glyphs, words), *engine)
         if width_of(right) <= room:
@@ -79,14 +88,21 @@ def _counts(facts: HeaderFacts, glyphs: Glyphs, words: tuple[str, ...]) -> Spans
         if (number := facts.counts.get(state_type, 0))
     ]
     if facts.broken_files:
-        plural = "s" if words is _LONG and facts.broken_files > 1 else ""
-        spans.append((f"!{facts.broken_files}{words[-1]}{plural}", Tone.BAD))
+        files = "" if words is not _LONG else " file" if facts.broken_files == 1 else " files"
+        spans.append((f"{BROKEN}{facts.broken_files}{files}{words[-1]}", Tone.BAD))
     gap = "  " if words is _LONG else " "
     return tuple((text + gap, tone) for text, tone in spans)
 
 
 class Header(Bar):
     """The first line of the screen."""
+
+    class Pressed(Message):
+        """A pane or the broken files were clicked."""
+
+        def __init__(self, key: str) -> None:
+            self.key = key
+            super().__init__()
 
     def __init__(self, glyphs: Glyphs) -> None:
         """Make an empty header."""
@@ -98,6 +114,13 @@ class Header(Bar):
         """Change what the header says."""
         self._facts = facts
         self.show(*header_spans(facts, self.size.width, self._glyphs))
+
+    def on_click(self, event: events.Click) -> None:
+        """A pane's name or the broken files lead there."""
+        text = self.span_at(event.x).strip(" []")
+        numbers = [number for number, name in self._facts.panes if text == f"{number} {name}"]
+        if numbers or text.startswith(BROKEN):
+            self.post_message(self.Pressed(numbers[0] if numbers else BROKEN))
 
     def on_resize(self) -> None:
         """Choose the words that fit."""

@@ -1,4 +1,4 @@
-"""One line of a log as it stands on the screen, and which cells differ between two of them. Pure.
+"""One line of a log as it stands on the screen: in one row, or in several. Pure.
 
 Text is made harmless here and never read as markup. A line without colours costs two styles on the wire: what is
 around the text is muted as one piece.
@@ -7,13 +7,14 @@ around the text is muted as one piece.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -42,6 +43,9 @@ class LogTone(StrEnum):
     PILL = "log-view--pill"
     BAR = "log-view--bar"
     THUMB = "log-view--thumb"
+    FLAG = "log-view--flag"
+    CURSOR = "log-view--cursor"
+    SELECTED = "log-view--selected"
 
 
 Palette = Mapping[LogTone, Style]
@@ -72,6 +76,8 @@ class Layout:
         time_mode: what the time column shows.
         start: the moment that elapsed time counts from; None when unknown.
         shift: cells of the text that are scrolled out at its left.
+        wraps: whether a text that is too wide goes on in the next row; it is not shifted then.
+        has_runs: whether lines are of several runs, so that the task column names the run too.
         zone: time zone of the reader; None for that of the machine.
         ellipsis: one cell that marks where something is cut.
     """
@@ -80,6 +86,8 @@ class Layout:
     time_mode: TimeMode = TimeMode.CLOCK
     start: datetime | None = None
     shift: int = 0
+    wraps: bool = False
+    has_runs: bool = False
     zone: tzinfo | None = None
     ellipsis: str = "…"
 
@@ -99,6 +107,8 @@ class Layout:
         """Cells of the task column, with the space behind it."""
         if self.width < NARROW_SCREEN:
             return 0
+        if self.has_runs:
+            return 33 if self.width >= WIDE_SCREEN else 21
         return 21 if self.width >= WIDE_SCREEN else 15
 
     def time_text(self, at: datetime | None) -> str:
@@ -116,7 +126,8 @@ class Layout:
 class DrawnLine:
     """A line ready for the screen, not padded."""
 
-    strip: Strip
+    strips: tuple[Strip, ...]
+    """Its rows, at least one."""
     is_cut: bool
     """Whether text is left out at the right."""
 
@@ -137,8 +148,21 @@ def shift_to_show(line: LogLine, layout: Layout, pattern: re.Pattern[str]) -> in
     return 0 if stop <= seen else max(0, first - max(0, min(room // 3, room - 1 - (stop - first))))
 
 
+@dataclass(frozen=True, slots=True)
+class Marking:
+    """What stands out in a text.
+
+    Attributes:
+        pattern: what is being searched; None for nothing.
+        tone: of a match.
+    """
+
+    pattern: re.Pattern[str] | None = None
+    tone: LogTone = LogTone.MATCH
+
+
 def draw_line(
-    line: LogLine, layout: Layout, palette: Palette, pattern: re.Pattern[str] | None, match: LogTone
+    line: LogLine, layout: Layout, palette: Palette, marking: Marking, texts: Sequence[str] | None = None
 ) -> DrawnLine:
     """Lay out one physical line.
 
@@ -146,41 +170,52 @@ def draw_line(
         line: what is drawn.
         layout: columns and width.
         palette: style of each tone.
-        pattern: what is being searched, for its matches to stand out; None for nothing.
-        match: tone of a match in this line.
+        marking: what stands out.
+        texts: what to show in place of the line's text, a row each; None for that text.
     """
     tone, lead = _lead(line, layout)
-    room = max(0, layout.width - sum(cell_len(text) for text, _ in lead))
-    raw = line.text[: 2 * (layout.shift + room) + _UNSEEN_CHARACTERS]
-    text = _body_text(raw)
-    body = Strip([Segment(piece, palette[kind]) for piece, kind in _marked(text, tone, pattern, match) if piece])
-    is_cut = body.cell_length > layout.shift + room
-    if is_cut and room:
-        body = Strip(
-            [*body.crop(layout.shift, layout.shift + room - 1), Segment(layout.ellipsis, palette[LogTone.MUTED])]
-        )
-    elif layout.shift:
-        body = body.crop(layout.shift, max(layout.shift, body.cell_length))
-    segments = [*(Segment(piece, palette[kind]) for piece, kind in lead if piece), *body]
-    return DrawnLine(Strip(segments).simplify().crop(0, layout.width), is_cut)
+    indent = sum(cell_len(text) for text, _ in lead)
+    room = max(0, layout.width - indent)
+    bodies = [_body(text, tone, layout, room, palette, marking) for text in texts or [line.text]]
+    rows: list[list[Segment]] = []
+    is_cut = False
+    for body in bodies:
+        if layout.wraps:
+            rows.extend(list(piece) for piece in _wrapped(body, room))
+        else:
+            is_cut = is_cut or body.cell_length > layout.shift + room
+            rows.append(list(_cropped(body, layout, room, palette)))
+    head = [Segment(piece, palette[kind]) for piece, kind in lead if piece]
+    rest = [Segment(" " * indent, palette[LogTone.MUTED])]
+    strips = [Strip([*(rest if number else head), *row]) for number, row in enumerate(rows)]
+    return DrawnLine(tuple(strip.simplify().crop(0, layout.width) for strip in strips), is_cut)
 
 
-def changed_cells(old: Strip, new: Strip, blank: Style | None = None) -> tuple[int, int] | None:
-    """Return the cells `[first, stop)` that differ between two rows; None when none does.
+def plain_text(line: LogLine, layout: Layout) -> str:
+    """Write a line as it stands on the screen, never cut: for a file, another program, the clipboard."""
+    _, lead = _lead(line, layout)
+    return f"{''.join(text for text, _ in lead)}{inert(line.text)}".rstrip()
 
-    Missing cells at the right end are blank, in the style `blank`. A row with characters of other widths than one cell
-    is taken as a whole: terminals do not agree on them, so no place behind them is certain.
-    """
-    if old == new:
-        return None
-    width = max(old.cell_length, new.cell_length)
-    if not (_is_even(old.text) and _is_even(new.text)):
-        return 0, width
-    before, now = _cells(old, width, blank), _cells(new, width, blank)
-    first = next((x for x in range(width) if before[x] != now[x]), None)
-    if first is None:
-        return None
-    return first, next(x for x in range(width, first, -1) if before[x - 1] != now[x - 1])
+
+def _body(text: str, tone: LogTone, layout: Layout, room: int, palette: Palette, marking: Marking) -> Strip:
+    seen = text if layout.wraps else text[: 2 * (layout.shift + room) + _UNSEEN_CHARACTERS]
+    pieces = _marked(_body_text(seen), tone, marking)
+    return Strip([Segment(piece, palette[kind]) for piece, kind in pieces if piece])
+
+
+def _cropped(body: Strip, layout: Layout, room: int, palette: Palette) -> Strip:
+    if body.cell_length > layout.shift + room and room:
+        shown = body.crop(layout.shift, layout.shift + room - 1)
+        return Strip([*shown, Segment(layout.ellipsis, palette[LogTone.MUTED])])
+    return body.crop(layout.shift, max(layout.shift, body.cell_length)) if layout.shift else body
+
+
+def _wrapped(body: Strip, room: int) -> list[Strip]:
+    """Break a text at the right edge, between characters."""
+    if room < 2 or body.cell_length <= room:
+        return [body.crop(0, max(0, room))]
+    ends = list(accumulate(cell_len(piece) for piece in chop_cells(body.text, room)))
+    return list(body.divide(ends))
 
 
 def _lead(line: LogLine, layout: Layout) -> tuple[LogTone, list[tuple[str, LogTone]]]:
@@ -195,7 +230,7 @@ def _head_lead(line: LogLine, layout: Layout) -> tuple[LogTone, list[tuple[str, 
     tone = _LEVEL_TONES.get(line.level, LogTone.MUTED)
     task = ""
     if width := layout.task_width:
-        name = _plain_width(inert_line(line.task_name or ""))
+        name = _plain_width(inert_line(":".join(filter(None, (line.run_name, line.task_name)))))
         task = pad(cut(name, width - 1, layout.ellipsis, "middle"), width)
     lead = [
         (f" {layout.time_text(line.at)}", LogTone.MUTED),
@@ -211,14 +246,12 @@ def _continuation_lead(layout: Layout) -> list[tuple[str, LogTone]]:
     return [(" " * (layout.time_width + 1) + "| ", LogTone.MUTED)]
 
 
-def _marked(
-    text: str, tone: LogTone, pattern: re.Pattern[str] | None, match_tone: LogTone
-) -> Iterator[tuple[str, LogTone]]:
+def _marked(text: str, tone: LogTone, marking: Marking) -> Iterator[tuple[str, LogTone]]:
     end = 0
-    for match in pattern.finditer(text) if pattern else ():
+    for match in marking.pattern.finditer(text) if marking.pattern else ():
         if match.end() > match.start():
             yield text[end : match.start()], tone
-            yield match[0], match_tone
+            yield match[0], marking.tone
             end = match.end()
     yield text[end:], tone
 
@@ -233,13 +266,3 @@ def _elapsed(duration: timedelta) -> str:
     minutes, seconds = divmod(duration // timedelta(seconds=1), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{sign}{hours}:{minutes:02d}:{seconds:02d}.{duration.microseconds // 100_000}"
-
-
-def _is_even(text: str) -> bool:
-    return text.isascii() or all(cell_len(character) == 1 for character in set(text))
-
-
-def _cells(strip: Strip, width: int, blank: Style | None) -> list[tuple[str, Style | None]]:
-    cells = [(character, segment.style) for segment in strip for character in segment.text]
-    cells.extend([(" ", blank)] * (width - len(cells)))
-    return cells

@@ -15,21 +15,40 @@ from flowdeck_tui.widgets.log_window import LogWindow
 
 
 @dataclass(frozen=True, slots=True)
-class LogStatus:
-    """What a title line may say of a view."""
+class Found:
+    """How far a search is."""
 
-    count: int = 0
-    follows: bool = True
-    below: int = 0
-    """Lines below the screen."""
-    time_mode: TimeMode = TimeMode.CLOCK
-    search: str = ""
-    """The text that is searched; empty without a search."""
+    text: str = ""
+    """What is searched; empty without a search."""
     match: int = 0
     """Which of the matching lines is the current one, from 1; 0 for none."""
     matches: int = 0
     is_searching: bool = False
     """Whether the search has not seen all lines yet."""
+    problem: str = ""
+    """Why the text is no pattern; empty when it is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatus:
+    """What a title line may say of a view."""
+
+    count: int = 0
+    """Lines of the log."""
+    shown: int = 0
+    """Those that the filter shows."""
+    follows: bool = True
+    below: int = 0
+    """Lines below the screen."""
+    time_mode: TimeMode = TimeMode.CLOCK
+    wraps: bool = False
+    least_level: str = ""
+    """Lowest level that is shown; empty for all."""
+    selected: int = 0
+    marked: int = 0
+    search: Found = Found()
+    filter: Found = Found()
+    errors: Found = Found()
 
 
 def pill_text(below: int) -> str:
@@ -55,7 +74,7 @@ def with_place_marks(
         room = max(0, width - len(pill) - 2)
         line = marked[-1].crop(0, room).adjust_cell_length(room + 1, blank)
         marked[-1] = Strip([*line, Segment(pill, palette[LogTone.PILL])])
-    if window.count <= window.height:
+    if window.top == 0 and not window.skip and not window.below:
         return marked
     first, stop = window.thumb
     bar, thumb = Segment(" ", palette[LogTone.BAR]), Segment(" ", palette[LogTone.THUMB])

@@ -1,47 +1,33 @@
-"""Finding text in a log, a slice at a time, so that the screen stays live. Pure but for what it reads of the log."""
+"""Finding lines of a log, a slice at a time, so that the screen stays live. Pure but for what it reads of the log."""
 
 from __future__ import annotations
 
-import re
 from array import array
 from bisect import bisect_left, bisect_right
-from typing import Final, Protocol
+from typing import TYPE_CHECKING
 
-from flowdeck.rules.terminal_text import literal_pattern
+from flowdeck_tui.widgets.log_filter import SLICE_LINES, Searchable
 
-SLICE_LINES: Final = 4096  # takes a few milliseconds
-
-
-class Searchable(Protocol):
-    """What can be searched."""
-
-    @property
-    def count(self) -> int:
-        """Lines known so far."""
-        ...
-
-    def search(self, pattern: re.Pattern[str] | str, first: int, stop: int) -> list[int]:
-        """Return which of the lines `[first, stop)` match."""
-        ...
+if TYPE_CHECKING:
+    from flowdeck.deck import LineQuery
 
 
 class LogSearch:
-    """All lines of a growing log that hold a text.
+    """All lines of a growing log that a query means.
 
     Looks from `start` to the end first, then at what lies before, so that the next match is known early.
 
     Args:
         source: the log.
-        text: what to find, literally; case matters only if it holds a capital letter.
+        query: what to find.
         start: the line to begin at.
     """
 
-    def __init__(self, source: Searchable, text: str, start: int) -> None:
-        self.text = text
-        self.pattern = literal_pattern(text)
+    def __init__(self, source: Searchable, query: LineQuery, start: int) -> None:
         self.current: int | None = None
         """The line of the match that was gone to; None when none was found yet."""
         self._source = source
+        self._query = query
         self._start = start
         self._before = array("Q")
         self._after = array("Q")
@@ -70,11 +56,11 @@ class LogSearch:
         """Look at one more slice."""
         if self._after_stop < self._source.count:
             stop = min(self._source.count, self._after_stop + SLICE_LINES)
-            self._after.extend(self._source.search(self.text, self._after_stop, stop))
+            self._after.extend(self._source.search(self._query, self._after_stop, stop))
             self._after_stop = stop
         elif self._before_stop < self._start:
             stop = min(self._start, self._before_stop + SLICE_LINES)
-            self._before.extend(self._source.search(self.text, self._before_stop, stop))
+            self._before.extend(self._source.search(self._query, self._before_stop, stop))
             self._before_stop = stop
 
     def want(self, direction: int) -> None:
@@ -98,7 +84,8 @@ class LogSearch:
         """Return the wanted match if it can be told already: lines in between may not be looked at yet."""
         origin = self._start - 1 if self.current is None else self.current
         if self._wanted > 0:
-            # A current match before `start` means that all lines there were read, so the next one is certain.
+            if self._before_stop <= origin < self._start - 1:
+                return None  # the lines behind it are not read yet
             found = _at(self._before, bisect_right(self._before, origin))
             return _at(self._after, bisect_right(self._after, origin)) if found is None else found
         if not self.is_done:

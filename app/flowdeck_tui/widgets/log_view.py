@@ -1,75 +1,35 @@
 """The log of a run as a widget: any place of a log of any size, live, with few bytes.
 
-It holds its own place (scrolling by Textual's means costs a layout for each line), asks its source for the lines on
-the screen only, and marks exactly the cells that changed. It has no keys of its own: the action registry calls it.
+It holds its own place (scrolling by Textual's means costs a layout for each line) and asks its source for the lines on
+the screen only. It has no keys of its own: the action registry calls it.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from rich.segment import Segment
 from textual import events
-from textual.geometry import Region
 from textual.message import Message
-from textual.strip import Strip
 from textual.timer import Timer
-from textual.widget import Widget
 
-from flowdeck_tui.widgets.log_lines import (
-    DrawnLine,
-    Layout,
-    LogTone,
-    Palette,
-    TimeMode,
-    changed_cells,
-    draw_line,
-    shift_to_show,
-)
-from flowdeck_tui.widgets.log_marks import LogStatus, pill_text, with_place_marks
-from flowdeck_tui.widgets.log_search import LogSearch, Searchable
-from flowdeck_tui.widgets.log_window import LogWindow, Place
+from flowdeck_tui.widgets.log_canvas import LogCanvas
+from flowdeck_tui.widgets.log_filter import LogSource
+from flowdeck_tui.widgets.log_finder import LogFinder
+from flowdeck_tui.widgets.log_marks import LogStatus, pill_text
 
 if TYPE_CHECKING:
-    from flowdeck.deck import LogLine
+    from collections.abc import Callable
+
+    from flowdeck.deck import LineQuery
 
 WHEEL_LINES: Final = 3
-SEARCH_BURST_SECONDS: Final = 0.01
-"""How long a search may keep the screen waiting; then keys and paint come first."""
-SEARCH_REST_SECONDS: Final = 0.005
+REST_SECONDS: Final = 0.005
+"""How long keys and paint come first between two bursts of looking for something."""
 
 
-class LogSource(Searchable, Protocol):
-    """What a view shows: a `LogReader`, or anything that numbers lines in the same way."""
-
-    @property
-    def generation(self) -> int:
-        """Changes when all lines known so far are void."""
-        ...
-
-    def lines(self, first: int, stop: int) -> list[LogLine]:
-        """Return the lines `[first, stop)`."""
-        ...
-
-
-class LogView(Widget, can_focus=True):
-    """Shows the lines of a log; full width, one line a row."""
-
-    ALLOW_SELECT: ClassVar[bool] = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*LogTone}
-    DEFAULT_CSS: ClassVar[str] = """
-    LogView { width: 1fr; height: 1fr; }
-    LogView > .tone--muted { color: $text-muted; }
-    LogView > .tone--warn { color: $text-warning; }
-    LogView > .tone--bad { color: $text-error; }
-    LogView > .log-view--match { background: $warning-muted; color: $foreground; }
-    LogView > .log-view--match-current { background: $warning; color: $background; }
-    LogView > .log-view--pill { background: $primary; color: $background; }
-    LogView > .log-view--bar { background: $panel; }
-    LogView > .log-view--thumb { background: $primary; }
-    """
+class LogView(LogCanvas):
+    """Shows the lines of a log over the full width."""
 
     class StatusChanged(Message):
         """Something that a title line may say has changed; see `LogView.status`."""
@@ -87,7 +47,6 @@ class LogView(Widget, can_focus=True):
         self,
         source: LogSource | None = None,
         *,
-        jumps: bool = True,
         ellipsis: str = "…",
         empty_text: str = "Nothing logged yet.",
         id: str | None = None,
@@ -96,55 +55,75 @@ class LogView(Widget, can_focus=True):
 
         Args:
             source: the log; None for none yet.
-            jumps: whether a full page moves on by half a page at once while following, which saves bytes.
             ellipsis: one cell that marks where a line is cut.
             empty_text: what stands there while there are no lines.
             id: of the widget.
         """
-        super().__init__(id=id)
-        self._source = source
-        self._generation = source.generation if source else 0
-        self._window = LogWindow(jumps=jumps)
-        self._window.restart(source.count if source else 0)
-        self._layout_of_lines = Layout(0, ellipsis=ellipsis)
+        super().__init__(ellipsis=ellipsis, id=id)
+        self._window = self.page.window
+        self._finder = LogFinder(self.page)
+        self._source: LogSource | None = None
+        self._generation = 0
+        self._count = 0
         self._empty_text = empty_text
-        self._search: LogSearch | None = None
-        self._search_timer: Timer | None = None
-        self._typed_from: Place | None = None  # where the view was when the search began that is being typed
-        self._palette: Palette = {}
-        self._lines: dict[int, DrawnLine] = {}  # by number; those on the screen
-        self._rows: list[Strip] = []  # what stands on the screen, or will when it is painted next
+        self._work_timer: Timer | None = None
         self._status = LogStatus()
+        self.show(source)
 
     # -- state ---------------------------------------------------------------------------------------------------
 
     @property
     def status(self) -> LogStatus:
         """What a title line may say of the view."""
-        window, search = self._window, self._search
+        window, page, finder = self._window, self.page, self._finder
+        selection = page.selection
         return LogStatus(
-            count=window.count,
+            count=self._count,
+            shown=window.count,
             follows=window.follows,
             below=window.below,
-            time_mode=self._layout_of_lines.time_mode,
-            search=search.text if search else "",
-            match=search.position if search else 0,
-            matches=search.total if search else 0,
-            is_searching=search is not None and not search.is_done,
+            time_mode=page.layout.time_mode,
+            wraps=page.layout.wraps,
+            least_level=finder.least_level,
+            selected=selection[1] - selection[0] + 1 if selection else 0,
+            marked=len(page.flags),
+            search=finder.search,
+            filter=finder.filter,
+            errors=finder.errors,
         )
 
     @property
+    def line_query(self) -> LineQuery | None:
+        """Which lines are shown; None for all."""
+        return self._finder.query
+
+    @property
+    def task_run_id(self) -> int | None:
+        """The task call whose records alone are shown; None for all."""
+        return self._finder.task_run_id
+
+    @property
     def visible_range(self) -> tuple[int, int]:
-        """Numbers of the lines on the screen: [first, stop)."""
+        """Positions of the lines on the screen: [first, stop)."""
         return self._window.top, self._window.stop
 
+    @property
+    def current_line(self) -> int | None:
+        """Number of the current line, the last one while following; None without lines."""
+        shown = self.page.shown
+        return shown.line_at(self._window.cursor) if shown is not None and self._window.count else None
+
     def show(self, source: LogSource | None) -> None:
-        """Show another log from its end on; None for no log. A search ends."""
-        self._source = source
-        self._search = None
-        self._typed_from = None
-        self._restart()
-        self._draw()
+        """Show another log from its end on, unfiltered; None for no log."""
+        self._take(source)
+        self._finder.look_at(source)
+        self.draw()
+
+    def replace_source(self, source: LogSource) -> None:
+        """Show the same log from a better source; what is searched and filtered stays so."""
+        self._take(source)
+        self._finder.restart()
+        self._work()
 
     def feed(self) -> None:
         """Take note of what the source has learned since; sends nothing when there is nothing new."""
@@ -152,242 +131,215 @@ class LogView(Widget, can_focus=True):
         if source is None:
             return
         if source.generation != self._generation:
-            text = self._search.text if self._search else ""
-            self._restart()
-            self._begin_search(text, start=0, direction=0)
-        elif source.count != self._window.count:
-            self._window.grow(source.count)
-            self._go_on_searching()
-        else:
+            self._take(source)
+            self._finder.restart()
+        elif source.count == self._count:
             return
-        self._draw()
+        self._count = source.count
+        self._work()
 
     def set_empty_text(self, text: str) -> None:
         """Say what stands there while there are no lines."""
         self._empty_text = text
-        self._draw()
+        self.draw()
 
-    def _restart(self) -> None:
-        source = self._source
+    def _take(self, source: LogSource | None) -> None:
+        self._source = source
         self._generation = source.generation if source else 0
-        self._window.restart(source.count if source else 0)
-        self._lay_out(replace(self._layout_of_lines, shift=0, start=None))
+        self._count = source.count if source else 0
 
     # -- moving --------------------------------------------------------------------------------------------------
 
-    def scroll_lines(self, lines: int) -> None:
-        """Move by lines, up when negative; up stops following, arriving at the end starts it again."""
-        self._window.scroll(lines)
-        self._typed_from = None
-        self._draw()
+    def _act(self, change: Callable[[], object]) -> None:
+        """Do what the user wants of the window: it is the user's place then, not that of a search being typed."""
+        change()
+        self._window.drop_saved()
+        self.draw()
+
+    def move_cursor(self, lines: int) -> None:
+        """Make another line the current one, up when negative; up stops following, down from the last starts it."""
+        self._act(lambda: self._window.move_cursor(lines))
+
+    def scroll_rows(self, rows: int) -> None:
+        """Move the view by rows, up when negative."""
+        self._act(lambda: self._window.scroll(rows))
 
     def scroll_pages(self, pages: float) -> None:
-        """Move by pages or a part of one, at least a line."""
-        lines = int(abs(pages) * self._window.height) or 1
-        self.scroll_lines(lines if pages > 0 else -lines)
+        """Move by pages or a part of one, at least a row."""
+        rows = int(abs(pages) * self._window.height) or 1
+        self._act(lambda: self._window.scroll_page(rows if pages > 0 else -rows))
 
     def scroll_columns(self, columns: int) -> None:
         """Move the text sideways, to the right as long as some line goes on there."""
-        if columns > 0 and not any(line.is_cut for line in self._lines.values()):
-            return
-        self._shift_to(max(0, self._layout_of_lines.shift + columns))
-        self._draw()
+        page = self.page
+        if not page.layout.wraps and (columns < 0 or page.is_cut):
+            page.shift_to(max(0, page.layout.shift + columns))
+            self.draw()
 
     def go_top(self) -> None:
         """Move to the first line."""
-        self._window.go_top()
-        self._typed_from = None
-        self._draw()
+        self._act(self._window.go_top)
 
     def go_bottom(self) -> None:
         """Move to the last line and follow."""
-        self._window.go_bottom()
-        self._typed_from = None
-        self._draw()
+        self._act(self._window.go_bottom)
 
     def toggle_follow(self) -> None:
         """Stay at the end from now on, or stop doing so."""
-        self._window.toggle_follow()
-        self._draw()
+        self._act(self._window.toggle_follow)
+
+    # -- how lines look ------------------------------------------------------------------------------------------
 
     def cycle_time(self) -> None:
         """Change what the time column shows: time of day, time since the first line, nothing."""
-        self._lay_out(replace(self._layout_of_lines, time_mode=self._layout_of_lines.time_mode.next))
-        self._draw()
+        layout = self.page.layout
+        self.page.lay_out(replace(layout, time_mode=layout.time_mode.next))
+        self.draw()
 
-    # -- searching -----------------------------------------------------------------------------------------------
+    def toggle_wrap(self) -> None:
+        """Let long lines go on in the next row, or cut them."""
+        layout = self.page.layout
+        self.page.lay_out(replace(layout, wraps=not layout.wraps, shift=0))
+        self.draw()
+
+    def name_runs(self, has_runs: bool) -> None:
+        """Say whether lines are of several runs."""
+        if has_runs != self.page.layout.has_runs:
+            self.page.lay_out(replace(self.page.layout, has_runs=has_runs))
+            self.draw()
+
+    def toggle_json(self) -> bool:
+        """Spread the JSON in the current line, or put it together again; False when there is none."""
+        line, source = self.current_line, self._source
+        if line is None or source is None:
+            return False
+        found = source.lines(line, line + 1)
+        if not found or not self.page.toggle_spread(line, found[0].text):
+            return False
+        self._window.point_at(self._window.cursor)
+        self.draw()
+        return True
+
+    def toggle_flag(self) -> None:
+        """Mark the current line, or take its mark away."""
+        if (line := self.current_line) is not None:
+            self.page.flags ^= {line}
+            self.draw()
+
+    def toggle_selection(self) -> None:
+        """Select from the current line on, wherever it moves; or select nothing."""
+        self.page.anchor = self.current_line if self.page.anchor is None else None
+        if self.page.anchor is not None and self._window.follows:
+            self._window.toggle_follow()
+        self.draw()
+
+    # -- finding -------------------------------------------------------------------------------------------------
 
     def search(self, text: str) -> None:
-        """Mark a text and go to its next place, from the top of the screen on; an empty text ends the search.
+        """Mark a text and go to its next place, from the current line on; an empty text ends the search.
 
         May be called with each letter that is typed: until the user moves, all begin at the same place, and a text
-        that is nowhere leaves the view there.
+        that is nowhere leaves the view there. Between slashes it is a regular expression.
         """
-        if self._typed_from is None:
-            self._typed_from = self._window.place()
-        self._window.go_back_to(self._typed_from)
-        self._begin_search(text, self._typed_from[0])
-        self._lines.clear()
-        self._draw()
+        self._window.save()
+        self._window.go_back()
+        shown, window = self.page.shown, self._window
+        at = window.top if window.follows else window.cursor
+        self._finder.seek_text(text, shown.line_at(at) if shown is not None and shown.count else 0)
+        self._work()
 
     def keep_search(self) -> None:
         """Take the search as it is: the next one begins where the view is then."""
-        self._typed_from = None
+        self._window.drop_saved()
 
     def end_search(self) -> None:
         """Mark nothing any more and stay."""
-        self._typed_from = None
-        self._begin_search("", 0)
-        self._lines.clear()
-        self._draw()
+        self._window.drop_saved()
+        self._finder.seek_text("", 0)
+        self._finder.forget_errors()
+        self.draw()
 
-    def next_match(self) -> None:
-        """Go to the next line that matches; behind the last one comes the first."""
-        self._want_match(1)
+    def go_to_match(self, direction: int) -> None:
+        """Go to the next line that matches (1) or the one before (-1), around the ends."""
+        self._window.drop_saved()
+        self._finder.want_match(direction)
+        self._work()
 
-    def previous_match(self) -> None:
-        """Go to the line before that matches; before the first one comes the last."""
-        self._want_match(-1)
+    def go_to_error(self, direction: int) -> None:
+        """Go to the next error (1), the one before (-1), or the first of the log (0)."""
+        self._window.drop_saved()
+        if direction:
+            self._finder.want_error(direction)
+        else:
+            self._finder.want_first_error()
+        self._work()
 
-    def _begin_search(self, text: str, start: int, direction: int = 1) -> None:
-        self._search = LogSearch(self._source, text, start) if text and self._source else None
-        if self._search:
-            self._search.want(direction)
-        self._go_on_searching()
+    def set_filter(self, text: str) -> None:
+        """Show only lines that match a regular expression; an empty one shows all."""
+        self._finder.set_filter(text)
+        self._work()
 
-    def _want_match(self, direction: int) -> None:
-        self._typed_from = None
-        if self._search:
-            self._search.want(direction)
-            self._go_on_searching()
-            self._draw()
+    def set_level(self, least_level: str) -> None:
+        """Show only records of a level and above; empty for all."""
+        self._finder.set_level(least_level)
+        self._work()
 
-    def _go_on_searching(self) -> None:
-        """Search for a moment; if that was not enough, again after keys and paint had their turn."""
-        search = self._search
-        if search is None:
-            return
-        deadline = time.monotonic() + SEARCH_BURST_SECONDS
-        search.step()
-        while not search.is_done and time.monotonic() < deadline:
-            search.step()
-        before = search.current
-        if (line := search.arrive()) is not None:
-            self._window.reveal(line)
-            self._shift_to_match(search, line)
-            for changed in (before, line):
-                self._lines.pop(-1 if changed is None else changed, None)
-        if not search.is_done and self._search_timer is None and self.is_mounted:
-            self._search_timer = self.set_timer(SEARCH_REST_SECONDS, self._search_on)
+    def set_task(self, task_run_id: int | None) -> None:
+        """Show only records of a task call; None for all."""
+        self._finder.set_task(task_run_id)
+        self._work()
 
-    def _shift_to_match(self, search: LogSearch, number: int) -> None:
-        """Scroll sideways when the match would not be seen, and back for one that needs it no longer."""
-        if found := self._source.lines(number, number + 1) if self._source else []:
-            self._shift_to(shift_to_show(found[0], self._layout_of_lines, search.pattern))
+    def _work(self) -> None:
+        """Look for a moment; if that was not enough, again after keys and paint had their turn."""
+        self._finder.work()
+        if not self._finder.is_done and self._work_timer is None and self.is_mounted:
+            self._work_timer = self.set_timer(REST_SECONDS, self._work_on)
+        self.draw()
 
-    def _search_on(self) -> None:
-        self._search_timer = None
-        self._go_on_searching()
-        self._draw()
-
-    # -- drawing -------------------------------------------------------------------------------------------------
-
-    def render_line(self, y: int) -> Strip:
-        """Draw one row of the screen."""
-        if not self._rows:
-            self._rows = self._compose_rows()
-        width = self.size.width
-        if y >= len(self._rows):
-            return Strip.blank(width, self.rich_style)
-        return self._rows[y].adjust_cell_length(width, self.rich_style)
+    def _work_on(self) -> None:
+        self._work_timer = None
+        self._work()
 
     def on_mount(self) -> None:
-        """Go on with a search that was asked for before."""
-        self._go_on_searching()
+        """Go on with what was asked for before."""
+        self._work()
 
-    def on_resize(self) -> None:
-        """Keep the place, or the end while following."""
-        self._window.resize(self.size.height)
-        self._lay_out(replace(self._layout_of_lines, width=max(0, self.size.width - 1)))  # the last cell is the bar's
-        self._rows = []
-        self._draw()
+    @property
+    def empty_reason(self) -> str:
+        """What stands there while no line is shown."""
+        if not self._count:
+            return self._empty_text
+        return "No line is shown." if self._finder.is_done else "Looking for lines to show."
 
-    def notify_style_update(self) -> None:
-        """Forget colours when theme or focus changes."""
-        self._palette = {}
-        self._lines.clear()
-        self._rows = []
-        super().notify_style_update()
-
-    def _shift_to(self, columns: int) -> None:
-        if columns != self._layout_of_lines.shift:
-            self._lay_out(replace(self._layout_of_lines, shift=columns))
-
-    def _lay_out(self, layout: Layout) -> None:
-        self._layout_of_lines = layout
-        self._lines.clear()
-
-    def _draw(self) -> None:
-        """Lay out the rows again and mark the cells that differ from what stands on the screen."""
-        if not self.is_attached:
-            return
-        before, self._rows = self._rows, self._compose_rows()
-        if len(before) != len(self._rows):
-            self.refresh()
-        else:
-            blank = self.rich_style
-            changes = [changed_cells(old, new, blank) for old, new in zip(before, self._rows, strict=True)]
-            regions = [Region(span[0], y, span[1] - span[0], 1) for y, span in enumerate(changes) if span]
-            if regions:
-                self.refresh(*regions)
-        if (status := self.status) != self._status:
+    def draw(self) -> None:
+        """Draw, and tell who shows the status."""
+        super().draw()
+        if self.is_attached and (status := self.status) != self._status:
             self._status = status
             self.post_message(self.StatusChanged(self))
-
-    def _compose_rows(self) -> list[Strip]:
-        window, width = self._window, self.size.width
-        if not self._palette:
-            self._palette = {tone: self.get_component_rich_style(tone) for tone in LogTone}
-        self._read_lines()
-        rows = [self._lines[number].strip for number in range(window.top, window.stop) if number in self._lines]
-        if not window.count and window.height:
-            rows = [Strip([Segment(f" {self._empty_text}", self._palette[LogTone.MUTED])]).crop(0, width)]
-        rows += [Strip.blank(0)] * (window.height - len(rows))
-        return rows if window.follows else with_place_marks(rows, window, width, self._palette, self.rich_style)
-
-    def _read_lines(self) -> None:
-        """Draw the lines on the screen that are not drawn yet; forget the others."""
-        window, source, search = self._window, self._source, self._search
-        wanted = range(window.top, window.stop)
-        self._lines = {number: line for number, line in self._lines.items() if number in wanted}
-        missing = [number for number in wanted if number not in self._lines]
-        if source is None or not missing:
-            return
-        layout = self._layout_of_lines
-        if layout.time_mode is TimeMode.ELAPSED and layout.start is None:
-            first = source.lines(0, 1)
-            self._layout_of_lines = layout = replace(layout, start=first[0].at if first else None)
-        pattern = search.pattern if search else None
-        for number, line in enumerate(source.lines(missing[0], missing[-1] + 1), missing[0]):
-            is_current = search is not None and search.current == number
-            match = LogTone.CURRENT_MATCH if is_current else LogTone.MATCH
-            self._lines[number] = draw_line(line, layout, self._palette, pattern, match)
 
     # -- mouse ---------------------------------------------------------------------------------------------------
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Scroll with the wheel."""
         event.stop()
-        self.scroll_lines(WHEEL_LINES)
+        self.scroll_rows(WHEEL_LINES)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Scroll with the wheel."""
         event.stop()
-        self.scroll_lines(-WHEEL_LINES)
+        self.scroll_rows(-WHEEL_LINES)
 
     def on_click(self, event: events.Click) -> None:
-        """Go to the end when the count of lines below is clicked."""
-        is_pill_row = self._window.below > 0 and not self._window.follows and event.y == self.size.height - 1
-        if is_pill_row and event.x >= self.size.width - len(pill_text(self._window.below)) - 1:
+        """Go to the end when the count of lines below is clicked, else make the line the current one."""
+        below = self._window.below
+        is_pill_row = below > 0 and not self._window.follows and event.y == self.size.height - 1
+        if is_pill_row and event.x >= self.size.width - len(pill_text(below)) - 1:
             event.stop()
             self.go_bottom()
+            return
+        rows = self.page.rows(self.size.width - 1)
+        line = rows[event.y].line if event.y < len(rows) else None
+        position = self.page.shown.position_of(line) if self.page.shown is not None and line is not None else None
+        if position is not None:
+            self._act(lambda: self._window.point_at(position))

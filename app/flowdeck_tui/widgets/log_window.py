@@ -1,114 +1,268 @@
-"""Which lines of a growing log are on the screen. Pure.
+"""Which lines of a growing log are on the screen, and which of them is the current one. Pure.
 
-A paused view never moves by itself: its place is the number of a line, and lines are only added at the end.
+A paused view never moves by itself: its place is a line, and lines are only added at the end. Lines are told by their
+position among those that are shown; each takes one row of the screen, or as many as `rows_of` says.
 """
 
 from __future__ import annotations
 
-Place = tuple[int, bool, bool]
-"""First line on the screen, whether the view follows, whether it was told not to."""
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a window is."""
+
+    top: int = 0
+    skip: int = 0
+    cursor: int = 0
+    follows: bool = True
+    is_held: bool = False
 
 
 class LogWindow:
-    """The part of a log that is looked at.
+    """The part of a log that is looked at. While it follows, the last line stands in the last row."""
 
-    While it follows, new lines fill the page; when it is full, `jumps` makes the view move by half a page at once:
-    on a slow line that costs a fraction of moving with every line.
-    """
-
-    def __init__(self, *, jumps: bool = True) -> None:
-        self.jumps = jumps
-        self.top = 0
-        """Number of the first line on the screen."""
+    def __init__(self) -> None:
         self.height = 0
+        """Rows of the screen."""
         self.count = 0
-        """Lines of the log."""
-        self.follows = True
-        self._is_held = False  # stopped by the user's word: then arriving at the end does not start it again
+        """Lines that can be shown."""
+        self.rows_of: Callable[[int], int] | None = None
+        """How many rows a line takes; None when each takes one."""
+        self._place = _Place()
+        self._saved: _Place | None = None
+
+    @property
+    def top(self) -> int:
+        """The first line on the screen."""
+        return self._place.top
+
+    @property
+    def skip(self) -> int:
+        """Rows of the first line that are above the screen."""
+        return self._place.skip
+
+    @property
+    def follows(self) -> bool:
+        """Whether the view moves with the end of the log."""
+        return self._place.follows
+
+    @property
+    def cursor(self) -> int:
+        """The current line: the last one while following; -1 without lines."""
+        return self.count - 1 if self._place.follows else min(self._place.cursor, self.count - 1)
 
     @property
     def stop(self) -> int:
-        """Number of the line behind the last one on the screen."""
-        return min(self.count, self.top + self.height)
+        """The line behind the last one on the screen."""
+        if self.rows_of is None:
+            return min(self.count, self.top + self.height)
+        line, rows = self.top, -self.skip
+        while line < self.count and rows < self.height:
+            rows += self.rows_of(line)
+            line += 1
+        return line
 
     @property
     def below(self) -> int:
         """How many lines lie below the screen."""
-        return max(0, self.count - self.top - self.height)
+        return self.count - self.stop
 
     @property
     def thumb(self) -> tuple[int, int]:
         """Rows `[first, stop)` of a scroll bar of the view's height that stand for what is on the screen."""
-        if self.count <= self.height or not self.height:
+        shown = self.stop - self.top
+        if self.count <= shown or not self.height:
             return 0, self.height
-        size = max(1, self.height * self.height // self.count)
-        first = min(self.top, self._last_top) * (self.height - size) // self._last_top
+        size = max(1, self.height * shown // self.count)
+        first = min(self.top, self.count - shown) * (self.height - size) // (self.count - shown)
         return first, first + size
 
-    @property
-    def _last_top(self) -> int:
-        return max(0, self.count - self.height)
+    # -- what happens to the log ---------------------------------------------------------------------------------
 
     def restart(self, count: int) -> None:
-        """Look at another log, at its end."""
+        """Look at other lines, at their end."""
         self.count = count
-        self.top = self._last_top
-        self.follows, self._is_held = True, False
+        self._place, self._saved = _Place(), None
+        self._settle()
 
     def resize(self, height: int) -> None:
-        """Change how many lines fit."""
+        """Change how many rows there are."""
         self.height = max(0, height)
-        self.top = self._last_top if self.follows else min(self.top, self._last_top)
+        self._settle()
+
+    def lay_out(self, rows_of: Callable[[int], int] | None) -> None:
+        """Take note that lines take other numbers of rows than before."""
+        self.rows_of = rows_of
+        self._place.skip = 0
+        self._settle()
+        if not self.follows:
+            self._show_cursor()
 
     def grow(self, count: int) -> None:
-        """Take note of lines that were added."""
-        added, self.count = count - self.count, count
-        if not self.follows or not self.below:
-            return
-        half = (self.height + 1) // 2
-        shown = half if self.jumps and added < half else self.height
-        self.top = max(0, count - shown)
+        """Take note of lines that were added at the end."""
+        self.count = count
+        if self.follows:
+            self._settle()
 
-    def scroll(self, lines: int) -> None:
-        """Move by lines, up when negative. Up stops following; down to the end starts it again."""
-        if lines < 0:
-            if self.top > 0:
-                self.follows = False
-                self.top = max(0, self.top + lines)
-        elif not self.follows:
-            self.top = max(self.top, min(self.top + lines, self._last_top))
-            if not self.below and not self._is_held:
-                self.follows = True
+    def prepend(self, lines: int) -> None:
+        """Take note of lines that were added before all others: what is on the screen stays there."""
+        self.count += lines
+        for place in (self._place, self._saved):
+            if place is not None:
+                place.top += lines
+                place.cursor += lines
+        self._settle()
+
+    # -- what the user does --------------------------------------------------------------------------------------
+
+    def scroll(self, rows: int) -> None:
+        """Move the view by rows, up when negative; up stops following, down at the end starts it again."""
+        place = self._place
+        if not self.count:
+            return
+        if rows < 0:
+            self._pause()
+            place.top, place.skip = self._back(place.top, place.skip, -rows)
+        elif not place.follows:
+            last = self._last()
+            place.top, place.skip = min(last, self._forward(place.top, place.skip, rows))
+            if (place.top, place.skip) == last and not place.is_held:
+                self.go_bottom()
+        self._hold_cursor()
+
+    def scroll_page(self, rows: int) -> None:
+        """Move view and current line by rows; where the view can go no further, the line goes to its edge."""
+        before = self._place.top, self._place.skip
+        cursor = self.cursor
+        self.scroll(rows)
+        if self.follows or not self.count:
+            return
+        is_stuck = before == (self._place.top, self._place.skip)
+        moved = rows if self.rows_of is None and not is_stuck else 0
+        edge = 0 if rows < 0 else self.count - 1
+        self._place.cursor = edge if is_stuck else cursor + moved
+        self._hold_cursor()
+
+    def move_cursor(self, lines: int) -> None:
+        """Make another line the current one, up when negative; down from the last line follows."""
+        if not self.count or (self.follows and lines >= 0):
+            return
+        cursor = self.cursor
+        self._pause()
+        if lines > 0 and cursor == self.count - 1 and not self._place.is_held:
+            self.go_bottom()
+            return
+        self._place.cursor = max(0, min(cursor + lines, self.count - 1))
+        self._show_cursor()
+
+    def point_at(self, line: int) -> None:
+        """Make a line on the screen the current one."""
+        if not self.count:
+            return
+        self._pause()
+        self._place.cursor = max(0, min(line, self.count - 1))
+        self._show_cursor()
+
+    def reveal(self, line: int) -> None:
+        """Make a line the current one and bring it on the screen, with some rows above it."""
+        if not self.count:
+            return
+        self._pause()
+        self._place.cursor = line = max(0, min(line, self.count - 1))
+        if not self.top <= line < self.stop:
+            self._place.top, self._place.skip = min(self._last(), self._back(line, 0, self.height // 3))
+        self._show_cursor()
 
     def go_top(self) -> None:
         """Move to the first line."""
-        self.scroll(-self.top)
+        if self.count > self.height or not self.follows or self.top:
+            self._pause()
+            self._place.top = self._place.skip = self._place.cursor = 0
 
     def go_bottom(self) -> None:
         """Move to the last line and follow."""
-        self.restart(self.count)
+        self._place = _Place()
+        self._settle()
 
     def toggle_follow(self) -> None:
         """Stay where it is, or go to the end and follow."""
         if self.follows:
-            self.follows, self._is_held = False, True
+            self._pause()
+            self._place.is_held = True
         else:
             self.go_bottom()
 
-    def place(self) -> Place:
-        """Return where it is, to come back to."""
-        return self.top, self.follows, self._is_held
+    # -- a place to come back to ---------------------------------------------------------------------------------
 
-    def go_back_to(self, place: Place) -> None:
-        """Be where it was: at the same line, or following."""
-        top, follows, is_held = place
-        if follows and not self.follows:
-            self.go_bottom()
-        elif not follows:
-            self.top, self.follows, self._is_held = min(top, self._last_top), False, is_held
+    def save(self) -> None:
+        """Keep the place, unless one is kept."""
+        if self._saved is None:
+            place = self._place
+            self._saved = _Place(place.top, place.skip, place.cursor, place.follows, place.is_held)
 
-    def reveal(self, line: int) -> None:
-        """Bring a line on the screen, with some lines above it, and stay there."""
-        self.follows = False
-        if not self.top <= line < self.top + self.height:
-            self.top = max(0, min(line - self.height // 3, self._last_top))
+    def go_back(self) -> None:
+        """Be at the place that is kept: at the same line, or following."""
+        if (saved := self._saved) is not None:
+            self._place = _Place(saved.top, saved.skip, saved.cursor, saved.follows, saved.is_held)
+            self._settle()
+
+    def drop_saved(self) -> None:
+        """Keep no place."""
+        self._saved = None
+
+    # -- rows ----------------------------------------------------------------------------------------------------
+
+    def _pause(self) -> None:
+        if self._place.follows:
+            self._place.cursor = max(0, self.count - 1)
+            self._place.follows = False
+
+    def _settle(self) -> None:
+        """Stay within the lines there are; while following, at their end."""
+        place, last = self._place, self._last()
+        place.top, place.skip = last if place.follows else min(last, (place.top, place.skip))
+        if not place.follows:
+            place.cursor = max(0, min(place.cursor, self.count - 1))
+
+    def _show_cursor(self) -> None:
+        """Move the view by as little as brings the current line on the screen."""
+        place = self._place
+        if not self.count:
+            return
+        if place.cursor < place.top or (place.cursor == place.top and place.skip):
+            place.top, place.skip = place.cursor, 0
+            return
+        rows = 1 if self.rows_of is None else min(self.height, self.rows_of(place.cursor))
+        first = self._back(place.cursor, 0, max(0, self.height - rows))
+        place.top, place.skip = max((place.top, place.skip), first)
+
+    def _hold_cursor(self) -> None:
+        """Keep the current line on the screen by moving it, not the view."""
+        if not self.follows:
+            first = min(self.top + (self.skip > 0), max(0, self.stop - 1))
+            self._place.cursor = max(first, min(self._place.cursor, self.stop - 1))
+
+    def _last(self) -> tuple[int, int]:
+        """Return the place from which on all rows to the end are on the screen."""
+        return self._back(self.count, 0, self.height)
+
+    def _back(self, line: int, skip: int, rows: int) -> tuple[int, int]:
+        if self.rows_of is None:
+            return max(0, line - rows), 0
+        rows -= skip
+        while line > 0 and rows > 0:
+            line -= 1
+            rows -= self.rows_of(line)
+        return line, max(0, -rows)
+
+    def _forward(self, line: int, skip: int, rows: int) -> tuple[int, int]:
+        if self.rows_of is None:
+            return line + rows, 0
+        skip += rows
+        while line < self.count and skip >= (size := self.rows_of(line)):
+            skip -= size
+            line += 1
+        return line, skip

@@ -9,13 +9,18 @@ from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from flowdeck_tui.actions import Context, bindings
+from flowdeck_tui.action import Context
+from flowdeck_tui.actions import bindings
 from flowdeck_tui.present import Glyphs, Tone
 from flowdeck_tui.widgets.bar import Bar, width_of
 from flowdeck_tui.widgets.field import Field
+
+Complete = Callable[[str, int], tuple[str, int]]
+"""From a text and the place of the cursor to both with a word completed."""
 
 
 class _Question(Bar, can_focus=True):
@@ -49,8 +54,9 @@ class _Question(Bar, can_focus=True):
         self._give(False)
 
     def on_blur(self) -> None:
-        """Whoever goes elsewhere has not said yes."""
-        self._give(False)
+        """Whoever goes elsewhere has not said yes; who looks into another window may still."""
+        if self.app.app_focus:
+            self._give(False)
 
     def _give(self, is_yes: bool) -> None:
         answer, self._answer = self._answer, None
@@ -71,8 +77,13 @@ class _Prompt(Horizontal):
         glyphs: Glyphs,
         on_change: Callable[[str], None],
         on_end: Callable[[str | None], None],
+        complete: Complete | None = None,
+        *,
+        needs_enter: bool = False,
     ) -> None:
         super().__init__()
+        self._complete = complete
+        self._needs_enter = needs_enter
         self._label = Bar(glyphs=glyphs)
         self._label.styles.width = len(label) + 2
         self._label.show(((f" {label} ", Tone.STRONG),))
@@ -101,13 +112,21 @@ class _Prompt(Horizontal):
             self._on_change(event.value)
 
     def on_input_blurred(self, event: Input.Blurred) -> None:
-        """Whoever clicks elsewhere keeps the text too."""
+        """Whoever clicks elsewhere keeps the text too, unless it takes an enter; another window changes nothing."""
         event.stop()
-        self._finish(self._field.value)
+        if self.app.app_focus:
+            self._finish(None if self._needs_enter else self._field.value)
 
     def action_prompt_accept(self) -> None:
         """Keep the text."""
         self._finish(self._field.value)
+
+    def action_prompt_complete(self) -> None:
+        """Put the next word that fits before the cursor."""
+        if self._complete is not None:
+            self._field.value, self._field.cursor_position = self._complete(
+                self._field.value, self._field.cursor_position
+            )
 
     def action_prompt_leave(self) -> None:
         """Drop the text."""
@@ -121,6 +140,9 @@ class _Prompt(Horizontal):
 
 class StatusArea(Container):
     """Shows one of status, question or prompt; gives the focus back when a question or prompt is over."""
+
+    class EchoPressed(Message):
+        """The command on the line was clicked."""
 
     def __init__(self, glyphs: Glyphs) -> None:
         """Make an empty status line."""
@@ -142,6 +164,11 @@ class StatusArea(Container):
     def text(self) -> str:
         """What the status line says."""
         return self._status.text
+
+    @property
+    def echo(self) -> str:
+        """The command that does what was done last; empty when there is none."""
+        return self._said[2]
 
     @property
     def about(self) -> tuple[str, object] | None:
@@ -176,6 +203,11 @@ class StatusArea(Container):
             right = ()
         self._status.show(((f" {text}", tone),) if text else (), right)
 
+    def on_click(self, event: events.Click) -> None:
+        """A command that is clicked is copied."""
+        if self.echo and self._guest is None and self.echo in self._status.span_at(event.x):
+            self.post_message(self.EchoPressed())
+
     def on_resize(self) -> None:
         """Fit the text to the new width."""
         self._draw()
@@ -193,7 +225,14 @@ class StatusArea(Container):
         await self._admit(_Question(question, self._glyphs, answer))
 
     async def prompt(
-        self, label: str, text: str, on_change: Callable[[str], None], on_end: Callable[[str | None], None]
+        self,
+        label: str,
+        text: str,
+        on_change: Callable[[str], None],
+        on_end: Callable[[str | None], None],
+        *,
+        complete: Complete | None = None,
+        needs_enter: bool = False,
     ) -> None:
         """Ask for a text.
 
@@ -202,13 +241,16 @@ class StatusArea(Container):
             text: what stands in it.
             on_change: called with the text at every change.
             on_end: called with the text, or None when the user left it with esc.
+            complete: returns text and cursor with another word before the cursor; None where nothing is completed.
+            needs_enter: the text does something, so that only enter gives it; going elsewhere is leaving.
         """
 
         def end(value: str | None) -> None:
             self._dismiss()
             on_end(value)
 
-        await self._admit(_Prompt(label, text, self._glyphs, on_change, end))
+        prompt = _Prompt(label, text, self._glyphs, on_change, end, complete, needs_enter=needs_enter)
+        await self._admit(prompt)
 
     async def _admit(self, guest: Widget) -> None:
         if self._guest is not None:

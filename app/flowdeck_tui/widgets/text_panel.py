@@ -10,7 +10,8 @@ from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
-from flowdeck_tui.actions import Context, bindings
+from flowdeck_tui.action import Context
+from flowdeck_tui.actions import bindings
 from flowdeck_tui.present import UNICODE, Glyphs, Tone
 from flowdeck_tui.widgets.columns import cut, pad
 from flowdeck_tui.widgets.toned import Toned

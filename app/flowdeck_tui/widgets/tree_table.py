@@ -16,7 +16,8 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from flowdeck_tui.actions import Context, bindings
+from flowdeck_tui.action import Context
+from flowdeck_tui.actions import bindings
 from flowdeck_tui.present import UNICODE, Glyphs, Tone
 from flowdeck_tui.row_source import EMPTY_CELL, Cell, Row, RowKey, RowSource
 from flowdeck_tui.widgets.columns import Column, Placed, cut, fit, pad
@@ -25,12 +26,14 @@ from flowdeck_tui.widgets.viewport import Viewport
 
 HEAD_LINES: Final = 1
 MARKER_WIDTH: Final = 1
+MARK: Final = "*"
+"""Stands in the last cell before a marked row's text."""
 EXPANDER_WIDTH: Final = 2
 WHEEL_ROWS: Final = 3
 CURSOR, CURSOR_AWAY = "cursor-row", "cursor-row-away"
 """Theme variables of the cursor's row, with and without the focus."""
-NEAR_END_ROWS: Final = 50
-"""How close to its last row the view comes before the table asks for more."""
+NEAR_EDGE_ROWS: Final = 200
+"""How close to its first or last row the view comes before the table asks for more: half a second of held-down keys."""
 
 Spans = tuple[tuple[str, Tone], ...]
 
@@ -79,11 +82,17 @@ class TreeTable(Toned, can_focus=True):
             self.key = key
             super().__init__(table)
 
-    class NearEnd(RowMessage):
-        """The view comes near the last row; `wants_all` when the user asked for the end itself."""
+    class NearEdge(RowMessage):
+        """The view comes near the first or the last row.
 
-        def __init__(self, table: TreeTable, wants_all: bool) -> None:
-            self.wants_all = wants_all
+        Attributes:
+            is_start: which of them.
+            wants_edge: the user asked for the first or last row itself.
+        """
+
+        def __init__(self, table: TreeTable, *, is_start: bool, wants_edge: bool) -> None:
+            self.is_start = is_start
+            self.wants_edge = wants_edge
             super().__init__(table)
 
     def __init__(
@@ -144,6 +153,12 @@ class TreeTable(Toned, can_focus=True):
         """Ids of the columns that fit."""
         return tuple(placed.column.id for placed in self._placed)
 
+    def set_columns(self, columns: Sequence[Column]) -> None:
+        """Show other columns."""
+        if tuple(columns) != self._columns:
+            self._columns = tuple(columns)
+            self.on_resize()
+
     def set_empty_text(self, *lines: str) -> None:
         """Say what stands there while there are no rows."""
         if lines != self._empty_lines:
@@ -157,6 +172,10 @@ class TreeTable(Toned, can_focus=True):
         if index is not None:
             self._go_to(index)
         return index is not None
+
+    def show_row(self, index: int) -> None:
+        """Put the cursor on the row at a position, or at the nearest there is, and bring it into view."""
+        self._go_to(index)
 
     def sync(self) -> None:
         """Draw what the source says now; the cursor stays on its row."""
@@ -213,6 +232,8 @@ class TreeTable(Toned, can_focus=True):
         sign = "" if row.is_open is None else self._glyphs.open if row.is_open else self._glyphs.closed
         marker = ">" if is_cursor else " "
         frame = marker + row.guides + sign.ljust(self._expander_width)
+        if row.is_marked:
+            frame = f"{frame[:-1]}{MARK}"
         spans: list[tuple[str, Tone]] = [(frame[: placed.width], Tone.MUTED)]
         used = min(len(frame), placed.width)
         if row.lead is not None and used < placed.width:
@@ -292,20 +313,22 @@ class TreeTable(Toned, can_focus=True):
     def _go_to(self, index: int) -> None:
         self._view.go_to(index)
         self._draw()
-        self._ask_for_more(wants_all=False)
+        self._ask_for_more()
 
     def _go_by(self, rows: int) -> None:
         self._go_to(self._view.cursor_index + rows)
 
-    def _ask_for_more(self, *, wants_all: bool) -> None:
-        if wants_all or self._view.is_near_end(NEAR_END_ROWS):
-            self.post_message(self.NearEnd(self, wants_all))
+    def _ask_for_more(self) -> None:
+        if self._view.is_near_end(NEAR_EDGE_ROWS):
+            self.post_message(self.NearEdge(self, is_start=False, wants_edge=False))
+        if self._view.first < NEAR_EDGE_ROWS:
+            self.post_message(self.NearEdge(self, is_start=True, wants_edge=False))
 
     def scroll_rows(self, rows: int) -> None:
         """Move the view, not the cursor."""
         self._view.scroll(rows)
         self._draw()
-        self._ask_for_more(wants_all=False)
+        self._ask_for_more()
 
     def action_move_down(self) -> None:
         """One row down."""
@@ -334,11 +357,12 @@ class TreeTable(Toned, can_focus=True):
     def action_move_top(self) -> None:
         """To the first row."""
         self._go_to(0)
+        self.post_message(self.NearEdge(self, is_start=True, wants_edge=True))
 
     def action_move_bottom(self) -> None:
         """To the last row."""
         self._go_to(len(self._source) - 1)
-        self._ask_for_more(wants_all=True)
+        self.post_message(self.NearEdge(self, is_start=False, wants_edge=True))
 
     # -- mouse ---------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from flowdeck import __version__
 from flowdeck.rules.exceptions import FlowdeckError, NotFoundError, UsageError
+from flowdeck.rules.near_names import nearest
 
 OK: Final = 0
 FAILED: Final = 1
@@ -108,10 +109,8 @@ def _help() -> str:
 
 
 def _meant(word: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a slip of the finger: 4 ms
-
-    close = get_close_matches(word, COMMANDS, n=1)
-    return f"Did you mean `flowdeck {close[0]}`?" if close else "`flowdeck --help` lists the commands."
+    close = nearest(word, COMMANDS)
+    return f"Did you mean `flowdeck {close}`?" if close else "`flowdeck --help` lists the commands."
 
 
 def _folder_hint(words: list[str]) -> str:

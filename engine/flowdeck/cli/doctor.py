@@ -25,6 +25,7 @@ from flowdeck.cli.text_output import error_line
 from flowdeck.cli.verbs import Verb, add_json, parsed
 from flowdeck.deck import Deck, EngineStatus, RunQuery
 from flowdeck.rules.exceptions import FlowdeckError
+from flowdeck.rules.run_filter import in_states
 from flowdeck.rules.states import TERMINAL, StateType
 from flowdeck.rules.terminal_text import inert_line
 from flowdeck.store import sqlite
@@ -36,7 +37,7 @@ LITTLE_SPACE_BYTES: Final = 1 << 30
 NO_SPACE_BYTES: Final = 64 << 20
 
 _SIGNS: Final = {"ok": ("✓", "+", "32"), "warning": ("□", "o", "33"), "error": ("✗", "x", "31")}
-_LIVE: Final = tuple(state for state in StateType if state not in TERMINAL)
+_LIVE: Final = in_states(*(state for state in StateType if state not in TERMINAL))
 
 
 class Check(NamedTuple):
@@ -200,7 +201,7 @@ def _engine(home: Home, store: Store, engine: EngineStatus) -> Iterator[Check]:
             fix = replace if engine.is_older else "Use that version here too."
             yield Check("engine", "warning", message, fix)
         return
-    if store.deck is not None and store.deck.flow_run_total(RunQuery(state_types=(StateType.SCHEDULED,))):
+    if store.deck is not None and store.deck.flow_run_total(RunQuery(filter=in_states(StateType.SCHEDULED))):
         message = "no engine runs, and runs are scheduled"
         yield Check("engine", "warning", message, f"`flowdeck server start`; its log is {home.engine_log}.")
     else:
@@ -230,7 +231,7 @@ def _files(deck: Deck) -> Iterator[Check]:
 
 def _standing(deck: Deck) -> Iterator[Check]:
     """Name the runs whose process is gone without a word."""
-    live = deck.flow_runs(RunQuery(state_types=_LIVE, limit=0))
+    live = deck.flow_runs(RunQuery(filter=_LIVE, limit=0))
     gone = [(run, reason) for run, reason in with_reasons(deck, live, now()) if reason and "is gone" in reason]
     for run, reason in gone:
         yield Check("run", "warning", f"run {run.name} ({run.id}): {reason}", "`flowdeck server start` tidies it up.")

@@ -15,7 +15,7 @@ from flowdeck.cli.text_output import error_line
 from flowdeck.deck import Deck, FlowEntry
 from flowdeck.rules.exceptions import NotFoundError, RefusedError, UsageError
 from flowdeck.rules.flow_files import find_flows
-from flowdeck.rules.parameters import parse_text
+from flowdeck.rules.parameter_checks import parse_text
 
 DESCRIBE_PATIENCE_SECONDS: Final = 30.0
 

@@ -11,17 +11,25 @@ from datetime import datetime
 from typing import Final
 
 from flowdeck.cli import json_output, printing, text_output
-from flowdeck.cli.log_output import LEVELS, LinesOutput, LogView, RecordsOutput, follow
+from flowdeck.cli.log_output import LinesOutput, LogView, RecordsOutput, follow
 from flowdeck.cli.surroundings import bring_up_engine, now, reason_of, with_reasons
 from flowdeck.cli.tables import Paper, paper_for
 from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, add_parameters, count, run_noun
 from flowdeck.cli.watching import watch
-from flowdeck.deck import Deck, FlowRun, RunQuery
-from flowdeck.rules import parameters as parameter_rules
+from flowdeck.deck import LOG_LEVELS, Deck, FlowRun, RunQuery
+from flowdeck.rules import parameter_checks, run_filter
 from flowdeck.rules.exceptions import ParameterError, RefusedError
+from flowdeck.rules.near_names import did_you_mean
+from flowdeck.rules.run_filter import RunFilter
+from flowdeck.rules.run_order import RunOrder
 from flowdeck.rules.states import StateType
 from flowdeck.rules.terminal_text import inert_line
 
+FILTER_HELP: Final = (
+    "A filter is made of terms that all hold: "
+    f'{", ".join(run_filter.KEYS.values())}; text; "text with blanks"; /regular expression/. '
+    "A comma separates values of which one holds, ! before a term turns it round, * stands for any text."
+)
 RUN_HELP: Final = "id, 4 or more characters from its start or end, or name"
 
 
@@ -53,7 +61,7 @@ def _create(arguments: argparse.Namespace) -> int:
         flow = wanted_flow(deck, arguments.flow)
         values = parameters(flow, arguments.parameters)
         # What is wrong with the words is said before an engine is started for them.
-        problems = parameter_rules.validate(flow.parameter_schema or {}, values)
+        problems = parameter_checks.validate(flow.parameter_schema or {}, values)
         if problems:
             raise ParameterError(f"Flow '{flow.name}': {'; '.join(problems.values())}.")
         bring_up_engine(deck)
@@ -89,19 +97,24 @@ def _started(deck: Deck, run: FlowRun, arguments: argparse.Namespace, sentence: 
 
 
 def _configure_ls(parser: Parser) -> None:
-    parser.add_argument("--state", dest="states", type=_states, metavar="STATE", action="append", default=[],
+    parser.add_argument("--filter", metavar="FILTER", action="append", default=[],
+                        help="such as 'state:failed,crashed flow:etl since:24h !tag:test /regex/'")  # fmt: skip
+    parser.add_argument("--state", dest="states", metavar="STATE", action="append", default=[],
                         help="only runs in this state, such as failed or running,pending")  # fmt: skip
     parser.add_argument("--flow", metavar="NAME", help="only runs of the flow of this name")
+    parser.add_argument("--sort", choices=[order.value for order in RunOrder], default=RunOrder.NEWEST.value,
+                        help="newest is what you get otherwise")  # fmt: skip
     parser.add_argument("--all", action="store_true", help="subflow runs too")
     add_limit(parser)
     add_json(parser)
 
 
 def _ls(arguments: argparse.Namespace) -> int:
+    wanted = _filter(arguments)
     query = RunQuery(
-        state_types=tuple(state for states in arguments.states for state in states),
-        flow_name=arguments.flow,
-        roots_only=not arguments.all,
+        filter=wanted,
+        order=RunOrder(arguments.sort),
+        roots_only=not arguments.all and not wanted.has("parent"),
         limit=arguments.limit,
     )
     with closing(Deck()) as deck:
@@ -112,12 +125,30 @@ def _ls(arguments: argparse.Namespace) -> int:
             printing.document([json_output.flow_run(run, at, reason) for run, reason in rows])
             return 0
         if not runs:
-            printing.note("no runs." if query == RunQuery(roots_only=True) else "no such runs.")
+            printing.note(_why_no_runs(deck, wanted))
             return 0
         printing.lines(text_output.flow_runs(rows, _paper()))
         if arguments.limit and len(runs) == arguments.limit and (total := deck.flow_run_total(query)) > len(runs):
             printing.note(f"{len(runs)} of {total:,} runs; --limit 0 lists all.")
     return 0
+
+
+def _filter(arguments: argparse.Namespace) -> RunFilter:
+    """Put the options that choose runs together: all of them hold, of several states one."""
+    words = [*arguments.filter]
+    if arguments.states:
+        words.append(f"state:{','.join(arguments.states)}")
+    found = run_filter.parse(" ".join(words), now())
+    return found if arguments.flow is None else run_filter.both(found, run_filter.of_flow(arguments.flow))
+
+
+def _why_no_runs(deck: Deck, wanted: RunFilter) -> str:
+    if not wanted:
+        return "no runs."
+    known = {entry.name for entry in deck.flows() if entry.name is not None}
+    unknown = [name for name in run_filter.named(wanted, "flow") if name not in known]
+    hints = [hint for name in unknown if (hint := did_you_mean(name, known))]
+    return f"no such runs.{''.join(hints[:1])}"
 
 
 def _configure_inspect(parser: Parser) -> None:
@@ -173,7 +204,7 @@ def _logs(arguments: argparse.Namespace) -> int:
     return 0
 
 
-# -- retry, cancel, delete ---------------------------------------------------------------------------------------------
+# -- retry, rerun, cancel, delete --------------------------------------------------------------------------------------
 
 
 def _configure_retry(parser: Parser) -> None:
@@ -194,6 +225,29 @@ def _retry(arguments: argparse.Namespace) -> int:
         bring_up_engine(deck)  # one that had nothing to do may have ended in between
         sentence = f"Run {run.name} ({run.id}) starts attempt {run.attempt}; what it has recorded is not run again."
         return _started(deck, run, arguments, sentence, first_line)
+
+
+def _configure_rerun(parser: Parser) -> None:
+    _add_run(parser)
+    add_parameters(parser)
+    parser.add_argument("--name", help="of the new run; two random words otherwise")
+    parser.add_argument("--tag", dest="tags", metavar="TAG", action="append", help="a tag; those of the run otherwise")
+    _add_watch(parser)
+    add_json(parser)
+
+
+def _rerun(arguments: argparse.Namespace) -> int:
+    # Imported here, as in `_create`.
+    from flowdeck.cli.flow_reference import parsed_parameters  # noqa: PLC0415
+
+    with closing(Deck()) as deck:
+        before = deck.flow_run(arguments.run)
+        flow = deck.flow_of(before)
+        schema = (None if flow is None else flow.parameter_schema) or {}
+        values = {**before.parameters, **parsed_parameters(schema.get("properties", {}), arguments.parameters)}
+        run = deck.rerun(before.id, values, name=arguments.name, triggered_by="cli", tags=arguments.tags)
+        bring_up_engine(deck)
+        return _started(deck, run, arguments, f"Run {run.name} ({run.id}) runs {before.name} once more.")
 
 
 def _configure_cancel(parser: Parser) -> None:
@@ -248,19 +302,10 @@ def _moment(text: str) -> datetime:
     return moment.astimezone()
 
 
-def _states(text: str) -> list[StateType]:
-    known = {state.value: state for state in StateType}
-    words = [word.strip().upper() for word in text.split(",")]
-    for word in words:
-        if word not in known:
-            raise argparse.ArgumentTypeError(f"'{text}' is no state; there are {', '.join(known).lower()}")
-    return [known[word] for word in words]
-
-
 def _level(text: str) -> str:
-    matches = [level for level in LEVELS if level.startswith(text.upper())] if text else []
+    matches = [level for level in LOG_LEVELS if level.startswith(text.upper())] if text else []
     if len(matches) != 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no level; there are {', '.join(LEVELS).lower()}")
+        raise argparse.ArgumentTypeError(f"'{text}' is no level; there are {', '.join(LOG_LEVELS).lower()}")
     return matches[0]
 
 
@@ -271,10 +316,12 @@ def _paper() -> Paper:
 VERBS: Final[dict[str, Verb]] = {
     "create": Verb("run a flow", _configure_create, _create,
                    "A value of -p is text where the flow takes text, else JSON, else text."),
-    "ls": Verb("list runs, newest first", _configure_ls, _ls),
+    "ls": Verb("list runs, newest first", _configure_ls, _ls, FILTER_HELP),
     "inspect": Verb("show all about a run", _configure_inspect, _inspect),
     "logs": Verb("show the log of a run", _configure_logs, _logs),
     "retry": Verb("run a failed, crashed or cancelled run again, under the same id", _configure_retry, _retry),
+    "rerun": Verb("run the flow of a run once more, as a new run", _configure_rerun, _rerun,
+                  "Its parameters are those of the run; -p changes one. The new run's origin is the old one."),
     "cancel": Verb("end a run; it is asked to, and made to after 10 s", _configure_cancel, _cancel),
     "delete": Verb("delete a run that is over, with its subflow runs and logs", _add_run, _delete),
 }  # fmt: skip

@@ -14,11 +14,10 @@ from functools import lru_cache
 from typing import Final, Protocol, TextIO
 
 from flowdeck.cli import json_output, printing
-from flowdeck.deck import Deck, FlowRun, LogLine, LogReader, LogRecord
+from flowdeck.deck import LOG_LEVELS, Deck, FlowRun, LogLine, LogReader, LogRecord
 from flowdeck.rules.exceptions import NotFoundError
 from flowdeck.rules.terminal_text import inert, inert_line
 
-LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOOK_SECONDS: Final = 0.05
 """How often a growing log is looked at: a log line rings no bell."""
 REST_SECONDS: Final = 0.02
@@ -45,7 +44,7 @@ class LogView:
 
     def shows(self, level: str) -> bool:
         """Tell whether records of a level are wanted; one whose level cannot be told is."""
-        return self.level is None or level not in LEVELS or LEVELS.index(level) >= LEVELS.index(self.level)
+        return self.level is None or level not in LOG_LEVELS or LOG_LEVELS.index(level) >= LOG_LEVELS.index(self.level)
 
 
 class LogOutput(Protocol):
@@ -141,14 +140,18 @@ class RecordsOutput:
         self._reader = reader
         self._view = view
         self._last_seq = 0
-        self._left_out: int | None = view.last
+        self._left_out = view.last
 
     def write_new(self, *, run_is_over: bool) -> None:
         """See `LogOutput`."""
+        wanted, self._left_out = self._left_out, None
+        if wanted is not None and self._view.level is None:
+            self._reader.refresh()
+            # One more than is wanted: the last one may still be written, and is not given then.
+            self._last_seq = max(0, self._reader.record_count - wanted - 1)
         records: Iterator[LogRecord] = self._wanted(run_is_over)
-        if self._left_out is not None:
-            records = iter(deque(records, maxlen=self._left_out))
-            self._left_out = None
+        if wanted is not None:
+            records = iter(deque(records, maxlen=wanted))
         printing.json_lines(json_output.log_record(record) for record in records)
 
     def _wanted(self, run_is_over: bool) -> Iterator[LogRecord]:

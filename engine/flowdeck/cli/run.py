@@ -21,6 +21,7 @@ from flowdeck.execution import context
 from flowdeck.execution.failures import describe
 from flowdeck.flows import Flow
 from flowdeck.host.loading import LoadError, choose_flow, compile_file, flows_of, load_file, put_first
+from flowdeck.rules import parameter_checks, parameter_schema
 from flowdeck.rules import parameters as parameter_rules
 from flowdeck.rules.exceptions import CancelledRun, NotFoundError, ParameterError, StoreError, UsageError
 from flowdeck.rules.states import State
@@ -177,9 +178,9 @@ def _only(flows: dict[str, Flow[..., Any]], path: Path) -> Flow[..., Any]:
 def _call(flow: Flow[..., Any], words: Sequence[str]) -> State:
     """Call a flow with `name=value` words; the run shows its own log, and keeps its own exception."""
     signature = parameter_rules.signature_of(flow.fn)
-    schema = parameter_rules.schema(signature, parameter_rules.type_hints(flow.fn), flow.fn.__doc__)
+    schema = parameter_schema.schema(signature, parameter_rules.type_hints(flow.fn), flow.fn.__doc__)
     values = parsed_parameters(schema["properties"], words)
-    problems = parameter_rules.validate(schema, values)
+    problems = parameter_checks.validate(schema, values)
     if problems:
         raise ParameterError(f"Flow '{flow.name}': {'; '.join(problems.values())}.")
     positional, named = parameter_rules.call_arguments(signature, values)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, NoReturn
 
 from flowdeck.rules.exceptions import UsageError
+from flowdeck.rules.near_names import nearest
 
 LIST_LIMIT: Final = 100
 
@@ -68,8 +68,8 @@ def run_noun(noun: str, verbs: Mapping[str, Verb], argv: Sequence[str]) -> int:
         raise UsageError(f"Say what to do: flowdeck {noun} {' | '.join(verbs)}.")
     word, *rest = argv
     if word not in verbs:
-        close = get_close_matches(word, verbs, n=1)
-        hint = f"Did you mean `flowdeck {noun} {close[0]}`?" if close else f"There are: {', '.join(verbs)}."
+        close = nearest(word, verbs)
+        hint = f"Did you mean `flowdeck {noun} {close}`?" if close else f"There are: {', '.join(verbs)}."
         raise UsageError(f"`flowdeck {noun}` knows no '{word}'. {hint}")
     verb = verbs[word]
     return verb.run(parsed(f"flowdeck {noun} {word}", verb, rest))

@@ -21,6 +21,7 @@ from typing import Any, Final
 from flowdeck.execution import context
 from flowdeck.flows import Flow
 from flowdeck.host.loading import LoadError, flows_of, load_file
+from flowdeck.rules import parameter_schema
 from flowdeck.rules import parameters as parameter_rules
 from flowdeck.rules.exceptions import FlowdeckError
 from flowdeck.rules.flow_files import OutlinedFlow, find_flows
@@ -149,7 +150,7 @@ def _schema(flow: Flow[..., Any], warnings: list[str]) -> dict[str, Any]:
         signature = parameter_rules.signature_of(flow.fn)
         hints = parameter_rules.type_hints(flow.fn)
         # Once more through our own JSON: a default inside a model of pydantic may be NaN.
-        return json_value(parameter_rules.schema(signature, hints, flow.fn.__doc__)).value
+        return json_value(parameter_schema.schema(signature, hints, flow.fn.__doc__)).value
     except Exception as error:  # noqa: BLE001 - annotations and defaults are the author's code
         warnings.append(
             f"The parameters of '{flow.name}' cannot be described ({type(error).__name__}: {error}); any are taken."

@@ -18,6 +18,10 @@ _REASON: Final = ", (?:unable|got) "
 """Where pydantic goes on to tell of its attempts; our sentence ends with the value instead."""
 
 
+ANY_INPUT: Final = "x-any-input"
+"""Marks a part of a schema whose validator sees the input first: it may make something of what seems not to fit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Model(ParameterType):
     """An annotation that is left to pydantic.
@@ -66,7 +70,7 @@ class Model(ParameterType):
         if adapter is None:
             return {}
         try:
-            return adapter.json_schema(ref_template=f"{pointer}/$defs/{{model}}")
+            return adapter.json_schema(ref_template=f"{pointer}/$defs/{{model}}", schema_generator=_generator())
         except Exception:  # noqa: BLE001 - an annotation may bring code of its own for this
             return {}
 
@@ -78,6 +82,25 @@ def _unfit(kind: str, message: str, value: Any, path: Path) -> UnfitError:
     if expected == message:
         return UnfitError(f"is refused: {message}", path)
     return unfit(re.split(_REASON, expected, maxsplit=1)[0], value, path)
+
+
+@lru_cache(maxsize=1)
+def _generator() -> Any:
+    """Return pydantic's maker of schemas, taught to mark what `ANY_INPUT` says."""
+    from pydantic.json_schema import GenerateJsonSchema  # noqa: PLC0415 - start-up cost: see above
+
+    class Generator(GenerateJsonSchema):
+        """Says where a validator of the author's own comes before the type."""
+
+        def function_before_schema(self, schema: Any) -> dict[str, Any]:
+            """Mark it."""
+            return {**super().function_before_schema(schema), ANY_INPUT: True}
+
+        def function_wrap_schema(self, schema: Any) -> dict[str, Any]:
+            """Mark it."""
+            return {**super().function_wrap_schema(schema), ANY_INPUT: True}
+
+    return Generator
 
 
 def _adapter(annotation: Any) -> Any:

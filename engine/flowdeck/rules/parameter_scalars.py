@@ -36,6 +36,8 @@ _ISO_SPAN: Final = (
     r"(?P<sign>[+-])?P(?=.)(?:(?P<weeks>\d+(?:\.\d+)?)W)?(?:(?P<days>\d+(?:\.\d+)?)D)?"
     r"(?:T(?=.)(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
+DECIMAL_PATTERN: Final = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+DECIMAL_WORDS: Final = "a decimal number such as 19.99"
 _LARGEST_SECONDS_SINCE_EPOCH: Final = 2e10
 """A larger number of a date is read as milliseconds: the watershed that pydantic draws."""
 
@@ -211,6 +213,19 @@ def choice_of_enum(members: type[Enum]) -> Choice:
     return Choice(tuple((member.value if plain else member.name, member) for member in members), members)
 
 
+def decimal_type(kind: type) -> Scalar:
+    """Make the type of `decimal.Decimal`, which is given so that it need not be imported."""
+
+    def convert(value: Any) -> Any:
+        # By way of its text, as pydantic does: 0.1 is meant, not the binary fraction that stands for it.
+        text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else _to_text(value).strip()
+        if not re.fullmatch(DECIMAL_PATTERN, text):
+            raise ValueError
+        return kind(text)
+
+    return Scalar(kind, DECIMAL_WORDS, convert, {"type": "string", "format": "decimal"})
+
+
 def _to_text(value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -282,6 +297,13 @@ def _to_date(value: Any) -> date:
     return moment.date()
 
 
+def _to_time(value: Any) -> time:
+    text = _to_text(value)
+    if ":" not in text:  # "09" would do for `fromisoformat`, and might as well be a count
+        raise ValueError
+    return time.fromisoformat(text)
+
+
 def _to_timedelta(value: Any) -> timedelta:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return timedelta(seconds=value)
@@ -316,6 +338,7 @@ MOMENT: Final = Scalar(
     datetime, "a date and time such as 2026-01-31T09:30:00Z", _to_datetime, {"type": "string", "format": "date-time"}
 )
 DAY: Final = Scalar(date, "a date such as 2026-01-31", _to_date, {"type": "string", "format": "date"})
+CLOCK_TIME: Final = Scalar(time, "a time such as 09:30 or 09:30:15", _to_time, {"type": "string", "format": "time"})
 SPAN: Final = Scalar(
     timedelta,
     "a duration in seconds, or such as 1:30:00 or PT90M",
@@ -324,6 +347,7 @@ SPAN: Final = Scalar(
 )
 
 SCALARS: Final[Mapping[Any, Scalar]] = {
-    scalar.exact: scalar for scalar in (TEXT, WHOLE_NUMBER, NUMBER, TRUTH, NOTHING, BYTES, MOMENT, DAY, SPAN)
+    scalar.exact: scalar
+    for scalar in (TEXT, WHOLE_NUMBER, NUMBER, TRUTH, NOTHING, BYTES, MOMENT, DAY, CLOCK_TIME, SPAN)
 }
 """By annotation."""

@@ -23,6 +23,7 @@ from flowdeck.rules.parameter_scalars import (
     PathLike,
     UnfitError,
     choice_of_enum,
+    decimal_type,
     unfit,
 )
 
@@ -250,6 +251,9 @@ def _type_of_class(annotation: type[Any]) -> ParameterType:
     pathlib = sys.modules.get("pathlib")  # whoever annotates with a path has imported it
     if pathlib is not None and issubclass(annotation, pathlib.PurePath):
         return PathLike(annotation)
+    decimal = sys.modules.get("decimal")
+    if decimal is not None and annotation is decimal.Decimal:
+        return decimal_type(annotation)
     return Model(annotation)
 
 

@@ -1,4 +1,8 @@
-"""What a flow's parameters mean: how a call binds them, what they are made into, how they are described and stored."""
+"""What a flow's parameters mean to a call: how it binds them, what they are made into, how they are stored.
+
+How they are described stands in `parameter_schema`, how they are checked before a run in `parameter_checks`: a process
+that only runs a flow needs neither.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,6 @@ from typing import Any, Final
 from flowdeck.rules.exceptions import ParameterError
 from flowdeck.rules.parameter_json import MAXIMUM_JSON_BYTES, is_placeholder, to_json
 from flowdeck.rules.parameter_scalars import UnfitError
-from flowdeck.rules.parameter_schema import parse_text, schema, validate
 from flowdeck.rules.parameter_types import type_hints, type_of
 
 __all__ = [
@@ -21,12 +24,9 @@ __all__ = [
     "coerce",
     "coerce_all",
     "is_placeholder",
-    "parse_text",
-    "schema",
     "signature_of",
     "to_json",
     "type_hints",
-    "validate",
 ]
 
 _IN_LINE: Final = frozenset({Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD})

@@ -22,6 +22,8 @@ class Surroundings:
         process_alive: the process that is recorded for the run is there; None when none is recorded, or unknown.
         run_limit: how many runs the engine starts at once; None when unknown.
         runs_started: how many it has started that are not over.
+        engine_starting: an engine is being started just now.
+        remedy: how to get an engine, for whoever reads this where.
     """
 
     now: datetime
@@ -29,6 +31,8 @@ class Surroundings:
     process_alive: bool | None = None
     run_limit: int | None = None
     runs_started: int = 0
+    engine_starting: bool = False
+    remedy: str = START_AN_ENGINE
 
 
 def waiting_reason(
@@ -66,9 +70,10 @@ def _scheduled(state_name: str, scheduled_at: datetime | None, around: Surroundi
         return _gone(around) if around.process_alive is False else "waits for its next attempt"
     if scheduled_at is not None and scheduled_at > around.now:
         when = f"starts at {_moment(scheduled_at, around.now, zone)}"
-        return when if around.engine_running else f"{when}, if an engine runs then: {START_AN_ENGINE}"
+        return when if around.engine_running else f"{when}, if an engine runs then: {around.remedy}"
     if not around.engine_running:
-        return f"no engine runs for this home: {START_AN_ENGINE}"
+        starting = "the engine is being started"
+        return starting if around.engine_starting else f"no engine runs for this home: {around.remedy}"
     if around.run_limit is not None and around.runs_started >= around.run_limit:
         return f"the engine runs its limit of {around.run_limit} runs"
     return "the engine is about to start it"
@@ -77,7 +82,7 @@ def _scheduled(state_name: str, scheduled_at: datetime | None, around: Surroundi
 def _gone(around: Surroundings) -> str:
     if around.engine_running:
         return "its process is gone; the engine is about to note that"
-    return f"its process is gone, and no engine runs to note that: {START_AN_ENGINE}"
+    return f"its process is gone, and no engine runs to note that: {around.remedy}"
 
 
 def _moment(moment: datetime, now: datetime, zone: tzinfo | None) -> str:

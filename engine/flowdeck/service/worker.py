@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
 from flowdeck.rules.clock import MICROSECONDS_PER_SECOND, SYSTEM_CLOCK, Clock
+from flowdeck.rules.places import default_limit
 from flowdeck.service.host_starts import host_environment, start_host
 from flowdeck.service.journal import say
 from flowdeck.service.spares import SpareKeeper
@@ -17,7 +17,6 @@ from flowdeck.store import flow_runs, processes, run_requests, supervision
 from flowdeck.store.database import Database
 from flowdeck.store.sqlite import Connection
 
-PLACES_PER_CORE: Final = 2
 LONGEST_SLEEP_SECONDS: Final = 1.0
 """A wall clock may be set, and a laptop may sleep: what is due is looked up this often whatever was reckoned."""
 
@@ -36,11 +35,6 @@ class StartedHost:
     run_id: str
     taken_by: float | None
     """Of a spare: when, in monotonic seconds, the run that was handed to it must be in its hands. None for others."""
-
-
-def default_limit() -> int:
-    """Return how many runs may be going at once."""
-    return PLACES_PER_CORE * (os.cpu_count() or 1)
 
 
 class Worker:

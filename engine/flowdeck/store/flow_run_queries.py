@@ -9,11 +9,14 @@ from typing import Any, Final
 
 from flowdeck.rules.clock import to_datetime
 from flowdeck.rules.exceptions import AmbiguousError, NotFoundError
+from flowdeck.rules.run_order import Place
 from flowdeck.rules.states import StateType
 from flowdeck.store import processes
 from flowdeck.store.flow_runs import marks
 from flowdeck.store.records import FlowRun, RunQuery, StateRecord, TaskCounts
+from flowdeck.store.run_conditions import escaped
 from flowdeck.store.run_facts import error_from_json, unused_from_json
+from flowdeck.store.run_scan import KEYS_AT_ONCE, RunScan, all_conditions, kept_keys
 from flowdeck.store.sqlite import Connection
 
 
@@ -57,22 +60,48 @@ _KEYS_AT_ONCE: Final = 900
 _FROM: Final = "FROM flow_run LEFT JOIN flow_run_count ON flow_run_count.flow_run = flow_run.key"
 
 
-def by_query(connection: Connection, query: RunQuery) -> list[FlowRun]:
-    """List flow runs, newest first."""
-    where, values = _conditions(query)
-    limit = f"LIMIT {int(query.limit)}" if query.limit else ""
-    return _records(connection, f"{where} ORDER BY key DESC {limit}", values)
+def by_query(connection: Connection, query: RunQuery, now: datetime) -> list[FlowRun]:
+    """List flow runs in the query's order; `now` is that from which its filter counts back."""
+    return in_order(connection, keys(connection, query, now))
 
 
-def count(connection: Connection, query: RunQuery) -> int:
+def keys(connection: Connection, query: RunQuery, now: datetime, until: Place | None = None) -> list[int]:
+    """List the keys of flow runs; with `until` up to the run that stands there, or none when it does not."""
+    scan = RunScan(connection, query, now)
+    found: list[int] = []
+    while not scan.is_over and (not query.limit or len(found) < query.limit):
+        step = scan.step(connection, query.limit - len(found) if query.limit else KEYS_AT_ONCE)
+        if until is not None and until.key in step:
+            return found + step[: step.index(until.key) + 1]
+        found.extend(step)
+    return found if until is None else []
+
+
+def count(connection: Connection, query: RunQuery, now: datetime) -> int:
     """Count what `by_query` would list without its limit."""
-    where, values = _conditions(query)
-    return connection.execute(f"SELECT count(*) FROM flow_run {where}", values).fetchone()[0]
+    if not query.filter and query.roots_only and query.parent_key is None:
+        return connection.execute("SELECT count(*) FROM flow_run WHERE parent_key IS NULL").fetchone()[0]
+    scan = RunScan(connection, query, now)
+    number = 0
+    while not scan.is_over:
+        number += scan.count_step(connection)
+    return number
 
 
-def by_keys(connection: Connection, keys: Iterable[int]) -> list[FlowRun]:
+def listed(connection: Connection, wanted: Iterable[int], query: RunQuery, now: datetime) -> frozenset[int]:
+    """Return which of these runs belong to a list, wherever they stand in it."""
+    return kept_keys(connection, sorted(wanted), all_conditions(connection, query, now))
+
+
+def in_order(connection: Connection, wanted: Sequence[int]) -> list[FlowRun]:
+    """Return those of the runs that still exist, in the order given."""
+    found = {run.key: run for run in by_keys(connection, wanted)}
+    return [found[key] for key in wanted if key in found]
+
+
+def by_keys(connection: Connection, wanted_keys: Iterable[int]) -> list[FlowRun]:
     """Return those that still exist, newest first."""
-    wanted = sorted(set(keys), reverse=True)
+    wanted = sorted(set(wanted_keys), reverse=True)
     found: list[FlowRun] = []
     for start in range(0, len(wanted), _KEYS_AT_ONCE):
         part = wanted[start : start + _KEYS_AT_ONCE]
@@ -80,19 +109,29 @@ def by_keys(connection: Connection, keys: Iterable[int]) -> list[FlowRun]:
     return found
 
 
-def lost(connection: Connection, keys: Iterable[int]) -> frozenset[int]:
+def lost(connection: Connection, wanted: Iterable[int]) -> frozenset[int]:
     """Return which of these runs name a process or a run host, neither of which is there any more."""
-    wanted = list(keys)
     rows = connection.execute(
-        f"""SELECT key, pid, pid_token, host_pid, host_token FROM flow_run
-            WHERE key IN ({marks(wanted)}) AND (pid IS NOT NULL OR host_pid IS NOT NULL)""",
-        wanted,
+        """SELECT key, pid, pid_token, host_pid, host_token FROM flow_run
+           WHERE key IN (SELECT value FROM json_each(?)) AND (pid IS NOT NULL OR host_pid IS NOT NULL)""",
+        (json.dumps(list(wanted)),),
     ).fetchall()
     return frozenset(
         key
         for key, pid, token, host_pid, host_token in rows
         if not processes.is_alive(pid, token) and not processes.is_alive(host_pid, host_token)
     )
+
+
+def below(connection: Connection, key: int) -> list[tuple[int, str, str]]:
+    """Return key, id and name of all runs that a run and its subflow runs have started, in their order."""
+    return connection.execute(
+        """WITH RECURSIVE below(key) AS (
+               SELECT key FROM flow_run WHERE parent_key = ?
+               UNION ALL SELECT child.key FROM flow_run child JOIN below ON child.parent_key = below.key)
+           SELECT key, id, name FROM flow_run WHERE key IN below ORDER BY key""",
+        (key,),
+    ).fetchall()
 
 
 def find(connection: Connection, reference: str) -> FlowRun:
@@ -107,11 +146,10 @@ def find(connection: Connection, reference: str) -> FlowRun:
     if not found:
         found = _records(connection, "WHERE name = ? ORDER BY key DESC LIMIT 6", [reference.strip()])
     if not found and len(wanted) >= 4:
-        escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         found = _records(
             connection,
             "WHERE id LIKE ? ESCAPE '\\' OR id LIKE ? ESCAPE '\\' ORDER BY key DESC LIMIT 6",
-            [f"{escaped}%", f"%{escaped}"],
+            [f"{escaped(wanted)}%", f"%{escaped(wanted)}"],
         )
     if not found:
         raise NotFoundError(f"There is no flow run '{reference}'. `flowdeck flow-run ls` lists them.")
@@ -148,31 +186,6 @@ def counts_by_type(connection: Connection, failed_since: int) -> dict[StateType,
         (failed_since,),
     ).fetchone()[0]
     return {**counts, StateType.FAILED: failed} if failed else counts
-
-
-def _conditions(query: RunQuery) -> tuple[str, list[Any]]:
-    conditions: list[str] = []
-    values: list[Any] = []
-    if query.state_types:
-        conditions.append(f"state_type IN ({marks(query.state_types)})")
-        values.extend(query.state_types)
-    if query.flow_name is not None:
-        conditions.append("flow_name = ?")
-        values.append(query.flow_name)
-    if query.text:
-        conditions.append("(instr(lower(name || ' ' || flow_name), ?) OR instr(id, ?))")
-        values.extend([query.text.lower()] * 2)
-    if query.roots_only:
-        conditions.append("parent_key IS NULL")
-    if query.before_key is not None:
-        conditions.append("key < ?")
-        values.append(query.before_key)
-    if query.parent_key is not None:
-        conditions.append(
-            "parent_key = ? AND parent_attempt = (SELECT p.attempt FROM flow_run p WHERE p.key = flow_run.parent_key)"
-        )
-        values.append(query.parent_key)
-    return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), values
 
 
 def _records(connection: Connection, tail: str, values: Sequence[Any]) -> list[FlowRun]:

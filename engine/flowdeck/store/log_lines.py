@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+"""Names of levels, the lowest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,8 @@ class LogLine:
     """logger, print, stdout, stderr or engine."""
     task_number: int | None = None
     task_name: str | None = None
+    run_name: str = ""
+    """In a log of several runs, the subflow run that it is of; empty for the run whose log it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +43,17 @@ class LogRecord:
     task_name: str | None
     source: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineQuery:
+    """Which lines of a log are meant; all conditions hold at once."""
+
+    pattern: re.Pattern[str] | str | None = None
+    """In the text of the line. A string is meant literally; case then matters if it has a capital letter."""
+    least_level: str = ""
+    """The lowest level of its record; empty for any. A record whose level cannot be told has any."""
+    task_run_id: int | None = None
+    """Only records of this task call; None for all."""
+    heads_only: bool = False
+    """Only first lines of records, and only where their level can be told."""

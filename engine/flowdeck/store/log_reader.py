@@ -6,23 +6,21 @@ it cannot be torn or stale. Line `i` is found by looking up its block and counti
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
-from array import array
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
 from flowdeck.rules.clock import EPOCH
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.rules.terminal_text import inert, literal_pattern
-from flowdeck.store.log_format import HEAD_START, ParsedRecord, line_text, parse_line, parse_records
-from flowdeck.store.log_lines import LogLine, LogRecord
+from flowdeck.store.log_format import HEAD_START, ParsedRecord, parse_line, parse_records
+from flowdeck.store.log_index import BLOCK_BYTES, READ_BYTES, StartIndex, with_byte_before
+from flowdeck.store.log_lines import LineQuery, LogLine, LogRecord
+from flowdeck.store.log_matching import count_level, head_test, matching
 
-_BLOCK_BYTES: Final = 64 * 1024  # an index entry each
-_READ_BYTES: Final = 1 << 20  # a multiple of the block
-_HEAD_TIME_BYTES: Final = 26  # from the start of a head to the `Z` of its time
+_HEAD_BYTES: Final = 256
+"""How much of a head is read to know its level and task."""
 
 
 class LogReader:
@@ -46,8 +44,8 @@ class LogReader:
         self._descriptor = -1
         self._identity = (0, 0)  # inode and device
         self._size = 0
-        self._lines = _StartIndex(b"\n")
-        self._heads = _StartIndex(b"\n" + HEAD_START)
+        self._lines = StartIndex(b"\n")
+        self._heads = StartIndex(b"\n" + HEAD_START)
 
     def __del__(self) -> None:
         self.close()
@@ -57,8 +55,15 @@ class LogReader:
         """Physical lines known so far."""
         return self._lines.count
 
+    @property
+    def record_count(self) -> int:
+        """Records among the lines known so far; the last one may still be written."""
+        if self._open():
+            self._heads.extend(self._descriptor, self._lines.end)
+        return self._heads.count
+
     def close(self) -> None:
-        """Close the file; the next `refresh` opens it again."""
+        """Let go of the file; it is opened again when it is needed."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -77,17 +82,23 @@ class LogReader:
         except OSError as error:
             raise StoreError(f"The log {self.path} cannot be read: {error.strerror}.") from None
         else:
-            self.exists = True
-            self._size = size
-            self._lines.extend(self._descriptor, self._complete_end(size))
+            if size != self._size:
+                self._lines.extend(self._descriptor, self._complete_end(size))
+                self._size = size
         return (generation, count) != (self.generation, self.count)
 
     def lines(self, first: int, stop: int) -> list[LogLine]:
         """Return the lines `[first, stop)`, clipped to those that exist."""
         first, stop = max(0, first), min(stop, self.count)
-        if first >= stop or self._descriptor < 0:
+        return [parse_line(line) for line in self.raw_lines(first, stop)]
+
+    def raw_lines(self, first: int, stop: int) -> list[bytes]:
+        """Return the lines `[first, stop)` as they stand in the file, without their newlines."""
+        first, stop = max(0, first), min(stop, self.count)
+        if first >= stop or not self._open():
             return []
-        return [parse_line(line) for line in self._raw_lines(first, stop)]
+        start, end = self._offset(first), self._offset(stop)
+        return os.pread(self._descriptor, end - start, start).split(b"\n")[:-1]
 
     def tail(self, count: int) -> list[LogLine]:
         """Return the last lines, read backwards from the end with no index: at once, whatever the size."""
@@ -96,8 +107,8 @@ class LogReader:
         except OSError:
             return []
         data = b""
-        while start > 0 and data.count(b"\n") <= count:
-            step = min(_BLOCK_BYTES, start)
+        while start > 0 and data.count(b"\n") <= count and self._open():
+            step = min(BLOCK_BYTES, start)
             start -= step
             data = os.pread(self._descriptor, step, start) + data
         lines = data.split(b"\n")[:-1]
@@ -112,11 +123,9 @@ class LogReader:
                 its writer was killed there; while the run lives the rest of it is on its way.
         """
         self.refresh()
-        if after_seq == 0:
-            start = 0
-        else:
-            self._heads.extend(self._descriptor, self._lines.end)
-            if not 0 < after_seq < self._heads.count:
+        start = 0
+        if after_seq:
+            if not 0 < after_seq < self.record_count:
                 return
             start = self._heads.offset(self._descriptor, after_seq)
         chunks = self._chunks(start, self._size if run_is_over else self._lines.end)
@@ -147,34 +156,42 @@ class LogReader:
             message=parsed.text,
         )
 
-    def search(self, pattern: re.Pattern[str] | str, first: int, stop: int) -> list[int]:
-        """Return which of the lines `[first, stop)` hold a pattern in their text, as it is shown.
+    def search(self, query: LineQuery, first: int, stop: int) -> list[int]:
+        """Return which of the lines `[first, stop)` are meant by a query; a pattern is held against what is shown.
 
-        Reading 20,000 lines takes about 4 ms for a text that is rare, and ten times that for a pattern or where every
-        line matches: the caller cuts long searches in pieces.
-
-        Args:
-            pattern: a compiled pattern, or text that is meant literally; case then matters if it has a capital letter.
-            first: the first line to look at.
-            stop: the line to stop before.
+        Reading 20,000 lines takes about 4 ms for a text that is rare, and ten times that for a pattern, a level or
+        where every line matches: the caller cuts long searches in pieces.
         """
         first, stop = max(0, first), min(stop, self.count)
-        if first >= stop or self._descriptor < 0:
+        if first >= stop or not self._open():
             return []
         start, end = self._offset(first), self._offset(stop)
+        is_meant = head_test(query, self._first_task_id)
         found: list[int] = []
         for chunk in self._chunks(start, end):
-            found += [first + index for index in _matches(chunk, pattern)]
+            is_shown = is_meant is None or self._is_head_before(start, is_meant)
+            found += [first + index for index in matching(chunk, query, is_meant, is_shown=is_shown)]
             first += chunk.count(b"\n")
+            start += len(chunk)
         return found
+
+    def _is_head_before(self, start: int, is_meant: Callable[[bytes], bool]) -> bool:
+        """Tell whether something is true of the record before a line, which that line may go on with."""
+        while start > 0:
+            first = max(0, start - BLOCK_BYTES)
+            at = with_byte_before(self._descriptor, first, start).rfind(b"\n" + HEAD_START)
+            if at >= 0:
+                return is_meant(os.pread(self._descriptor, _HEAD_BYTES, first + at))
+            start = first
+        return True
 
     def count_levels(self) -> tuple[int, int]:
         """Count warnings, and errors and worse, by reading the whole file: when a writer died before it could tell."""
         self.refresh()
         warnings = errors = 0
         for chunk in self._chunks(0, self._lines.end):
-            warnings += _count_level(chunk, b"W")
-            errors += _count_level(chunk, b"E") + _count_level(chunk, b"C")
+            warnings += count_level(chunk, b"W")
+            errors += count_level(chunk, b"E") + count_level(chunk, b"C")
         return warnings, errors
 
     def _look(self) -> int:
@@ -183,10 +200,24 @@ class LogReader:
         identity = (status.st_ino, status.st_dev)  # while we hold the file open, no other gets its inode number
         if identity != self._identity or status.st_size < self._lines.end:
             self._restart()
-        if self._descriptor < 0:
+        if self._descriptor < 0 and status.st_size != self._size:
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            self._identity = identity
+        self.exists = True
+        self._identity = identity
         return status.st_size
+
+    def _open(self) -> bool:
+        """Open the file again after `close`; False when it is not there any more."""
+        if self._descriptor < 0 and self.exists:
+            with contextlib.suppress(OSError):
+                descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                status = os.fstat(descriptor)
+                is_same = (status.st_ino, status.st_dev) == self._identity and status.st_size >= self._size
+                if is_same:
+                    self._descriptor = descriptor
+                else:
+                    os.close(descriptor)
+        return self._descriptor >= 0
 
     def _restart(self) -> None:
         self.close()
@@ -194,14 +225,14 @@ class LogReader:
             self.exists = False
             self.generation += 1
             self._size = 0
-            self._lines = _StartIndex(b"\n")
-            self._heads = _StartIndex(b"\n" + HEAD_START)
+            self._lines = StartIndex(b"\n")
+            self._heads = StartIndex(b"\n" + HEAD_START)
 
     def _complete_end(self, size: int) -> int:
         """Return where the last complete line ends."""
         known = self._lines.end
         while size > known:
-            start = max(known, size - _BLOCK_BYTES)
+            start = max(known, size - BLOCK_BYTES)
             newline = os.pread(self._descriptor, size - start, start).rfind(b"\n")
             if newline >= 0:
                 return start + newline + 1
@@ -211,15 +242,11 @@ class LogReader:
     def _offset(self, line: int) -> int:
         return self._lines.end if line == self.count else self._lines.offset(self._descriptor, line)
 
-    def _raw_lines(self, first: int, stop: int) -> list[bytes]:
-        start, end = self._offset(first), self._offset(stop)
-        return os.pread(self._descriptor, end - start, start).split(b"\n")[:-1]
-
     def _chunks(self, start: int, end: int) -> Iterator[bytes]:
         """Yield the bytes `[start, end)` in pieces of whole lines; the last may lack its newline."""
         rest = b""
-        while start < end:
-            data = os.pread(self._descriptor, min(_READ_BYTES, end - start), start)
+        while start < end and self._open():
+            data = os.pread(self._descriptor, min(READ_BYTES, end - start), start)
             if not data:
                 break
             start += len(data)
@@ -231,90 +258,3 @@ class LogReader:
                 rest += data
         if rest:
             yield rest
-
-
-class _StartIndex:
-    """Where lines start, or only heads: how many do so before each block of the file.
-
-    Args:
-        needle: what such a start looks like, from the newline before it on.
-    """
-
-    def __init__(self, needle: bytes) -> None:
-        self.count = 0
-        self.end = 0
-        """How far the file is counted: always the end of a line."""
-        self._needle = needle
-        self._before = array("Q", [0])
-
-    def extend(self, descriptor: int, end: int) -> None:
-        """Count on to `end`, which is the end of a line."""
-        while self.end < end:
-            start = self.end
-            stop = min(end, start - start % _READ_BYTES + _READ_BYTES)
-            data = _with_byte_before(descriptor, start, stop)
-            while start < stop:
-                block_end = min(stop, start - start % _BLOCK_BYTES + _BLOCK_BYTES)
-                # A start at `s` shows as the needle from `s - 1`; data[0] is the byte before self.end.
-                self.count += data.count(self._needle, start - self.end, block_end - self.end - 1 + len(self._needle))
-                if block_end % _BLOCK_BYTES == 0:
-                    self._before.append(self.count)
-                start = block_end
-            self.end = stop
-
-    def offset(self, descriptor: int, index: int) -> int:
-        """Return at which byte the start number `index` (from 0) is."""
-        block = bisect_right(self._before, index) - 1
-        start = block * _BLOCK_BYTES
-        data = _with_byte_before(descriptor, start, min(self.end, start + _BLOCK_BYTES))
-        behind = data.split(self._needle, index - self._before[block] + 1)[-1]
-        return start + len(data) - len(behind) - len(self._needle)
-
-
-def _with_byte_before(descriptor: int, start: int, stop: int) -> bytes:
-    """Read `[start - 1, stop)`; before the file there is a newline."""
-    if start:
-        return os.pread(descriptor, stop - start + 1, start - 1)
-    return b"\n" + os.pread(descriptor, stop, 0)
-
-
-def _count_level(chunk: bytes, letter: bytes) -> int:
-    """Count the heads of a level among whole lines: by its letter behind a time, then by where the line starts."""
-    needle = b"Z " + letter + b" "
-    count = 0
-    at = chunk.find(needle)
-    while at >= 0:
-        start = at - _HEAD_TIME_BYTES
-        count += start >= 0 and chunk[start : start + 1] == HEAD_START and (start == 0 or chunk[start - 1] == 0x0A)
-        at = chunk.find(needle, at + 1)
-    return count
-
-
-def _matches(chunk: bytes, pattern: re.Pattern[str] | str) -> Iterator[int]:
-    """Yield which of the lines of a chunk match."""
-    compiled = literal_pattern(pattern) if isinstance(pattern, str) else pattern
-    lines = chunk.removesuffix(b"\n").split(b"\n")
-    candidates = _candidates(chunk, pattern) if isinstance(pattern, str) else range(len(lines))
-    for index in candidates:
-        if compiled.search(inert(line_text(lines[index]))):
-            yield index
-
-
-def _candidates(chunk: bytes, text: str) -> Iterator[int] | range:
-    """Return the lines that may hold a text: found in one go where bytes, characters and what is shown are the same."""
-    if not chunk.isascii() or b"\x1b" in chunk or not text:
-        return range(chunk.count(b"\n") + (not chunk.endswith(b"\n")))
-    if text == text.lower():
-        chunk = chunk.lower()
-    return _lines_with(chunk, text.encode("utf-8", "backslashreplace"))
-
-
-def _lines_with(chunk: bytes, needle: bytes) -> Iterator[int]:
-    index = start = 0
-    while (at := chunk.find(needle, start)) >= 0:
-        index += chunk.count(b"\n", start, at)
-        yield index
-        start = chunk.find(b"\n", at) + 1
-        if start == 0:
-            return
-        index += 1

@@ -12,6 +12,8 @@ from typing import Any
 
 from flowdeck import __version__
 from flowdeck.rules import versions
+from flowdeck.rules.run_filter import EVERYTHING, RunFilter
+from flowdeck.rules.run_order import Place, RunOrder
 from flowdeck.rules.states import NOT_READY, TERMINAL, StateType
 from flowdeck.store.run_facts import RunError, UnusedResults
 
@@ -188,6 +190,40 @@ class CallLine:
 
 
 @dataclass(frozen=True, slots=True)
+class CallQuery:
+    """Which lines of calls of a run to return, and in which order.
+
+    Attributes:
+        group: the items of this `.map()` call, each as a line of its own; None for all calls, each `.map()` as one.
+        text: only those whose name holds this text (case ignored).
+        order: `failed`: those with a failure first; `call`: as they were made; `slowest`: by the time they took.
+        offset: how many to leave out.
+        limit: how many at most; 0 for all.
+    """
+
+    group: int | None = None
+    text: str = ""
+    order: str = "failed"
+    offset: int = 0
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallPage:
+    """A stretch of the lines that a `CallQuery` means.
+
+    Attributes:
+        query: what was asked.
+        total: how many lines there are, whatever the limit.
+        lines: those from the query's offset on.
+    """
+
+    query: CallQuery
+    total: int
+    lines: tuple[CallLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FlowEntry:
     """A flow that discovery found in a watched folder, or a file in which it found an error."""
 
@@ -216,24 +252,24 @@ class FlowEntry:
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """Which flow runs to list, newest first.
+    """Which flow runs to list, and in which order.
 
     Attributes:
-        state_types: any of these; empty for all.
-        flow_name: only of this flow.
-        text: only runs whose name, flow or id holds this text (case ignored).
+        filter: conditions that they fulfil.
+        order: how they are sorted.
         roots_only: leave out subflow runs.
-        before_key: only runs older than this key (keyset paging).
-        parent_key: only direct subflow runs of this run.
+        parent_key: only direct subflow runs of this run's current attempt.
+        after: begin behind this place (keyset paging), whether or not a run stands there; None for the start.
+        backwards: go the other way: from the end, or from `after` towards the start; rows come in that direction.
         limit: how many at most; 0 for all.
     """
 
-    state_types: tuple[StateType, ...] = ()
-    flow_name: str | None = None
-    text: str | None = None
+    filter: RunFilter = EVERYTHING
+    order: RunOrder = RunOrder.NEWEST
     roots_only: bool = False
-    before_key: int | None = None
     parent_key: int | None = None
+    after: Place | None = None
+    backwards: bool = False
     limit: int = 100
 
 

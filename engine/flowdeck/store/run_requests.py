@@ -33,19 +33,28 @@ def of_run(connection: Connection, key: int) -> RunRequest | None:
     return RunRequest(interpreter, None if environment is None else json.loads(environment))
 
 
-def why_not_startable(source_file: str | None, function: str | None, parameters: Mapping[str, Any]) -> str | None:
-    """Say why a run cannot be started from its record, as the end of a sentence; None when it can."""
+def why_not_startable(
+    source_file: str | None, function: str | None, parameters: Mapping[str, Any], participle: str = "retried"
+) -> str | None:
+    """Say why a run cannot be started from its record, as the end of a sentence; None when it can.
+
+    Args:
+        source_file: that defines its flow.
+        function: of its flow.
+        parameters: that it would have.
+        participle: what shall be done with it, `retried`.
+    """
     # Only where it is asked: a run host does without what parameters need.
     from flowdeck.rules.parameter_json import is_placeholder  # noqa: PLC0415
 
     if source_file is None or function is None:
         return "has no file to start from: its flow was defined interactively."
     if not os.path.exists(source_file):
-        return f"cannot be retried: {source_file} is gone."
+        return f"cannot be {participle}: {source_file} is gone."
     unstored = next((name for name, value in parameters.items() if is_placeholder(value)), None)
     if unstored is None:
         return None
+    way_out = "Run its script again." if participle == "retried" else "Give it anew, or run the script again."
     return (
-        f"cannot be retried from its record: parameter '{unstored}' was a value that JSON cannot hold. "
-        "Run its script again."
+        f"cannot be {participle} from its record: parameter '{unstored}' was a value that JSON cannot hold. {way_out}"
     )

@@ -13,6 +13,8 @@ from __future__ import annotations
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
+from flowdeck.store.run_orders import BY_DURATION, BY_STATE, MOMENT
+
 migrations = Migrations("flowdeck")
 
 LIVE_TYPES = "('SCHEDULED','PENDING','RUNNING','PAUSED','CANCELLING')"
@@ -216,6 +218,13 @@ def add_results(db: sqlite_utils.Database) -> None:
         "CREATE INDEX cached_result_expiry ON cached_result(expires_at) WHERE expires_at IS NOT NULL",
     ):
         db.execute(statement)
+
+
+@migrations()
+def add_run_orders(db: sqlite_utils.Database) -> None:
+    """Flow runs by duration, by state and by when they were: what lists are sorted and filtered by."""
+    for name, expression in (("duration", BY_DURATION), ("by_state", BY_STATE), ("moment", MOMENT)):
+        db.execute(f"CREATE INDEX flow_run_{name} ON flow_run({expression})")
 
 
 def _add_columns(db: sqlite_utils.Database, table: str, *columns: str) -> None:

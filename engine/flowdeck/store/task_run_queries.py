@@ -9,7 +9,7 @@ from typing import Any, Final
 from flowdeck.rules.clock import to_datetime
 from flowdeck.rules.states import StateType
 from flowdeck.store.flow_run_queries import moment
-from flowdeck.store.records import CallLine, TaskCounts, TaskRun
+from flowdeck.store.records import CallLine, CallPage, CallQuery, TaskCounts, TaskRun
 from flowdeck.store.run_facts import CALLS_PER_RUN, error_from_json
 from flowdeck.store.sqlite import Connection
 
@@ -66,25 +66,62 @@ def by_id(connection: Connection, task_run_id: int) -> TaskRun | None:
     return None if row is None else _record(row)
 
 
+_LINE: Final = """min(t.id), t.group_number, t.task_name,
+    coalesce(t.name, t.task_name || '-' || t.call_index), count(*),
+    sum(t.state_type = 'COMPLETED'), sum(t.state_type IN ('FAILED', 'CRASHED')),
+    sum(t.state_type = 'RUNNING'), sum(t.ended_at IS NULL), t.state_type, t.state_name, t.state_message,
+    min(t.started_at), max(t.ended_at), max(t.attempt)"""
+_OF_ATTEMPT: Final = """FROM task_run t JOIN flow_run f ON f.key = t.flow_run
+    WHERE t.id >= ? AND t.id < ? AND t.flow_attempt = f.attempt"""
+_BY_CALL: Final = "GROUP BY coalesce(-t.group_number, t.id)"
+_BY_ITEM: Final = "GROUP BY t.id"
+_ORDERS: Final = {
+    "call": "1",
+    "failed": "sum(t.state_type IN ('FAILED', 'CRASHED')) = 0, 1",
+    "slowest": "coalesce(max(t.ended_at), ?) - min(t.started_at) DESC NULLS LAST, 1",
+}
+
+
 def call_lines(connection: Connection, flow_run_key: int) -> list[CallLine]:
     """Return what a tree shows below a run: its calls of the current attempt, each `.map()` as one line."""
     first = flow_run_key * CALLS_PER_RUN
-    rows = connection.execute(
-        """SELECT min(t.id), t.group_number, t.task_name,
-               coalesce(t.name, t.task_name || '-' || t.call_index), count(*),
-               sum(t.state_type = 'COMPLETED'), sum(t.state_type IN ('FAILED', 'CRASHED')),
-               sum(t.state_type = 'RUNNING'), sum(t.ended_at IS NULL), t.state_type, t.state_name, t.state_message,
-               min(t.started_at), max(t.ended_at), max(t.attempt)
-           FROM task_run t JOIN flow_run f ON f.key = t.flow_run
-           WHERE t.id >= ? AND t.id < ? AND t.flow_attempt = f.attempt
-           GROUP BY coalesce(-t.group_number, t.id) ORDER BY 1""",
-        (first, first + CALLS_PER_RUN),
-    )
+    statement = f"SELECT {_LINE} {_OF_ATTEMPT} {_BY_CALL} ORDER BY 1"
+    rows = connection.execute(statement, (first, first + CALLS_PER_RUN))
     return [_line(flow_run_key, row) for row in rows.fetchall()]
 
 
-def _line(flow_run_key: int, row: Sequence[Any]) -> CallLine:
+def call_page(connection: Connection, flow_run_key: int, query: CallQuery, now: int) -> CallPage:
+    """Return a stretch of a run's calls of the current attempt, and how many there are.
+
+    Args:
+        connection: of the store.
+        flow_run_key: the run.
+        query: which, and in which order.
+        now: microseconds since 1970 UTC; up to then a call that is not over has taken its time.
+    """
+    first = flow_run_key * CALLS_PER_RUN
+    source, values = _OF_ATTEMPT, [first, first + CALLS_PER_RUN]
+    conditions: list[Any] = []
+    if query.group is not None:
+        source += " AND t.group_number = ?"
+        conditions.append(query.group)
+    if query.text:
+        source += " AND instr(lower(coalesce(t.name, t.task_name || '-' || t.call_index)), ?) > 0"
+        conditions.append(query.text.lower())
+    lines = f"{source} {_BY_CALL if query.group is None else _BY_ITEM}"
+    (total,) = connection.execute(f"SELECT count(*) FROM (SELECT 1 {lines})", [*values, *conditions]).fetchone()
+    until = [now] if query.order == "slowest" else []
+    rows = connection.execute(
+        f"SELECT {_LINE} {lines} ORDER BY {_ORDERS[query.order]} LIMIT ? OFFSET ?",
+        [*values, *conditions, *until, query.limit or -1, query.offset],
+    ).fetchall()
+    is_item = query.group is not None
+    return CallPage(query, total, tuple(_line(flow_run_key, row, is_item=is_item) for row in rows))
+
+
+def _line(flow_run_key: int, row: Sequence[Any], *, is_item: bool = False) -> CallLine:
     first_id, group, task_name, name, total, completed, failed, running, unfinished, *state, start, end, attempt = row
+    group = None if is_item else group
     counts = TaskCounts(total, completed, failed, running)
     state_type, state_name, message = state if group is None else _group_state(counts, unfinished)
     return CallLine(
