@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from flowdeck.deck import FlowEntry, FlowRun
+from flowdeck.rules import parameter_schema
 from flowdeck.rules import parameters as parameter_rules
 from flowdeck.rules.exceptions import ParameterError
 from flowdeck.rules.states import StateType
@@ -326,7 +327,7 @@ def echo(live: LiveHome) -> FlowEntry:
 
     def main(count: int, text: str = "") -> None: ...
 
-    schema = parameter_rules.schema(parameter_rules.signature_of(main), parameter_rules.type_hints(main), None)
+    schema = parameter_schema.schema(parameter_rules.signature_of(main), parameter_rules.type_hints(main), None)
     return replace(live.flow(ECHO), parameter_schema=schema)
 
 

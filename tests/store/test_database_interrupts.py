@@ -146,6 +146,7 @@ def test_real_signals_in_the_middle(database: Database, rows: Rows) -> None:
         signal.signal(signal.SIGALRM, before)
     found = rows()
     assert torn
+    assert signal.SIGTSTP not in signal.pthread_sigmask(signal.SIG_BLOCK, ())  # Ctrl-Z was held back in each commit
     assert len(found) == len(set(found))
     assert set(acknowledged) <= set(found)
 

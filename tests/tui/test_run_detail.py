@@ -60,7 +60,7 @@ def many_items(home: SeededHome, run: FlowRun, count: int) -> None:
             task_runs.insert(connection, new, named("Running"), at, at, "thread-1")  # type: ignore[arg-type]
             failed = State(StateType.FAILED, "Failed", "ValueError: no row")
             final = named("Completed") if number % 1000 else failed
-            task_runs.set_final(connection, first + number, 1, final, at + number, None, None)  # type: ignore[arg-type]
+            task_runs.set_final(connection, first + number, 1, final, at + number, None)  # type: ignore[arg-type]
 
     home.database.write(write)
 
@@ -294,7 +294,7 @@ async def test_a_call_opens_to_all_that_is_known_of_it(home: SeededHome, size: t
     final = State(StateType.FAILED, "Failed", "ValueError: no row")
     ended_at = to_microseconds(NOW) + 2_000_000
     home.database.write(
-        lambda connection: task_runs.set_final(connection, failed, 1, final, ended_at, None, error_to_json(ERROR))
+        lambda connection: task_runs.set_final(connection, failed, 1, final, ended_at, error_to_json(ERROR))
     )
     home.set_state(run.key, "Failed", error=ERROR)
     async with running_app(home, size) as (app, pilot):

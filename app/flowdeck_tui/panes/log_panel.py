@@ -120,6 +120,7 @@ class LogPanel(LogKeys):
         self._eager_until = time.monotonic() + EAGER_SECONDS
         if (None if run is None else run.id) != self._opened_id:
             self._only = (None, "")
+            self._wants_first_error = False
             self._open_soon()
         elif run is not None and self._log is not None:
             self._keep_feeding()

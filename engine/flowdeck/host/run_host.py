@@ -351,10 +351,11 @@ class RunHost:
                     self._database, self._assignment.run_id, holder, reason, columns, self._log,
                     self._assignment.environment,
                 )  # fmt: skip
-            except StoreError as error:
+            except (StoreError, DatabaseError) as error:
                 if number == RECORD_TRIES - 1 or not self._database.home.database.exists():
                     raise
-                sys.stderr.write(f"The end of run {self._assignment.run_id} waits to be recorded: {error}\n")
+                with contextlib.suppress(OSError):  # what it goes to, engine.log, may be on the very disk that is full
+                    sys.stderr.write(f"The end of run {self._assignment.run_id} waits to be recorded: {error}\n")
                 time.sleep(min(30.0, 2.0**number))
         return None
 

@@ -9,6 +9,7 @@ a local variable: a ticket is marked done inside of its transaction, and who wri
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import threading
@@ -20,7 +21,7 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.store import connections, foreign_access, forks, sqlite, stop_signal
+from flowdeck.store import connections, foreign_access, forks, own_files, sqlite, stop_signal
 from flowdeck.store.doorbell import Ringer
 from flowdeck.store.home import Home, locate, prepare
 from flowdeck.store.settings import Settings, load
@@ -82,6 +83,7 @@ class Database:
         self._orphaned = False
         self._closed = False
         self._ringer = Ringer(self.home.bells)
+        self._descriptors: dict[int, int] = {}  # of writers: this process's, and one inherited in a fork
         self._writer: sqlite.Connection | None = self._open_writer()
         _OPEN.add(self)
 
@@ -172,12 +174,11 @@ class Database:
 
     def _commit(self, batch: list[_Ticket], patience_seconds: float) -> None:
         """Do the tickets in one transaction, and mark them done in it."""
-        is_held = stop_signal.hold()
         try:
+            stop_signal.hold()
             self._transact(batch, patience_seconds)
         finally:
-            if is_held:
-                stop_signal.release()
+            stop_signal.release()
 
     def _transact(self, batch: list[_Ticket], patience_seconds: float) -> None:
         self._batch = batch
@@ -228,6 +229,7 @@ class Database:
 
     def _begin(self, patience_seconds: float) -> sqlite.Connection:
         """Take SQLite's write lock, waiting for other processes up to `patience_seconds`."""
+        self._check_usable()
         if self._writer is None:
             self._writer = self._open_writer()
         deadline = time.monotonic() + patience_seconds
@@ -269,6 +271,7 @@ class Database:
 
     def reader(self) -> sqlite.Connection:
         """Return this thread's connection for reading. Keep no cursor of it open: a long read stops checkpoints."""
+        self._check_usable()
         reader: connections.Reader | None = getattr(self._readers, "reader", None)
         if reader is None or reader.connection is None:
             reader = self._readers.reader = connections.Reader(self.new_reader())
@@ -285,6 +288,8 @@ class Database:
         """Close what this process has open; a later call of any method fails."""
         _OPEN.discard(self)
         with self._lock:
+            self.leave_foreign_files()
+            self._descriptors = {}
             for reader in list(self._open_readers):
                 reader.close()
             self._closed = True
@@ -294,8 +299,20 @@ class Database:
         self._ringer.close()
 
     def _open_writer(self) -> sqlite.Connection:
-        self._check_usable()
-        return connections.open_writer(self.home, full_durability=self.settings.durability == "full")
+        before = own_files.descriptors_of(self.home)
+        writer = connections.open_writer(self.home, full_durability=self.settings.durability == "full")
+        self._descriptors |= {k: v for k, v in own_files.descriptors_of(self.home).items() if k not in before}
+        return writer
+
+    def leave_foreign_files(self) -> None:
+        """If our files were closed under us, never let SQLite close those that have their numbers now."""
+        if own_files.are_intact(self._descriptors):
+            return
+        for connection in (*_LEAKED, self._writer, *(reader.connection for reader in self._open_readers)):
+            own_files.leave_open(connection)
+        self._writer = None
+        for reader in self._open_readers:
+            reader.connection = None
 
     # -- forking -------------------------------------------------------------------------------------------------
 
@@ -331,6 +348,7 @@ class Database:
     def _check_usable(self) -> None:
         if self._closed:
             raise StoreError(f"{self.home.database} was closed in this process.")
+        own_files.check(self.home, self._descriptors)
         if self._orphaned:
             raise StoreError(
                 f"This process was forked from one that has ended, and cannot use {self.home.path} safely. "
@@ -373,4 +391,10 @@ def _after_fork_in_child() -> None:
         os.close(end)
 
 
+def _at_exit() -> None:
+    for database in list(_OPEN):
+        database.leave_foreign_files()
+
+
+atexit.register(_at_exit)
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
