@@ -218,6 +218,8 @@ class LogPanel(LogKeys):
 
     def step_back(self) -> bool:
         """End what was begun last; see `LogKeys`."""
+        if self._run is None or self._run.id != self._opened_id:
+            return False  # the lines that still stand there are of the run before
         if not super().step_back():
             if self._only[0] is None:
                 return False
