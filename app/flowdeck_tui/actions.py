@@ -11,7 +11,7 @@ from typing import Final
 
 from textual.binding import Binding, BindingType
 
-from flowdeck_tui.action import DIALOGS, Action, Context, check, shown_key
+from flowdeck_tui.action import DIALOGS, Action, Context, check
 
 _C = Context
 _SCROLLABLE: Final = (_C.LIST, _C.LOG, _C.TEXT)
@@ -300,14 +300,3 @@ def echo(action_id: str, **fields: str) -> str:
     """Write the command that does what the action does; empty when no command does."""
     template = BY_ID[action_id].cli
     return template.format(**fields) if template else ""
-
-
-def docs_table() -> str:
-    """Write the table of keys for the documentation, as Markdown."""
-    lines = ["| Keys | Action | Where | What it does | Command |", "| :- | :- | :- | :- | :- |"]
-    for action in ACTIONS:
-        keys = " ".join(f"`{shown_key(key)}`" for key in action.keys)
-        where = ", ".join(action.contexts)
-        command = f"`{action.command}`" if action.cli else ""
-        lines.append(f"| {keys} | {action.label} | {where} | {action.help} | {command} |")
-    return "\n".join(lines)

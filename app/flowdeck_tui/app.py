@@ -230,7 +230,12 @@ class FlowdeckApp(KeyedApp):
         """Commands can be given now; have an engine serve the folder."""
         self._deck = message.deck
         self._commands = CommandThread(message.deck, self.post)
-        self._bring_engine_up(message.deck, self._folder, self.post)
+        self._start_engine(message.deck)
+
+    def _start_engine(self, deck: Deck) -> None:
+        self._is_engine_starting = True
+        self._bring_engine_up(deck, self._folder, self.post)
+        self._show_header()
 
     def on_deck_failed(self, message: DeckFailed) -> None:
         """Without a home there is nothing to show."""
@@ -286,6 +291,8 @@ class FlowdeckApp(KeyedApp):
         """Say how it went; a new run is gone to."""
         if message.then is not None:
             message.then(message.result)
+        if message.lacks_engine and self._deck is not None and not self._is_engine_starting:
+            self._start_engine(self._deck)
         if message.error is not None:
             text = inert_line(message.error)
             self.status.say(text, tone=Tone.BAD, echo=message.echo)

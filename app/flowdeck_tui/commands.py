@@ -6,6 +6,7 @@ The screen never waits for a lock: a command is given away and comes back as a `
 from __future__ import annotations
 
 import queue
+import shlex
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 LEAVING_SECONDS: Final = 2.0
 """How long leaving waits for commands that were given before: what was asked for is done."""
+
+NEED_AN_ENGINE: Final = frozenset({"flow.run", "run.rerun", "run.retry", "run.cancel"})
+"""Actions that nothing comes of while no engine serves the home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def create(entry: FlowEntry, filled: Filled) -> Command:
         "flow.run",
         lambda deck: deck.create_flow_run(entry, filled.values, name=filled.name, tags=filled.tags, triggered_by="tui"),
         lambda run: f"{inert_line(run.name)} is a new run of {inert_line(flow)}",
-        actions.echo("flow.run", flow=inert_line(flow), parameters=inert_line(form_echo(filled))),
+        actions.echo("flow.run", flow=shlex.quote(inert_line(flow)), parameters=inert_line(form_echo(filled))),
     )
 
 
@@ -194,17 +198,24 @@ class CommandThread:
 
     def _run(self) -> None:
         while (command := self._queue.get()) is not None:
-            result, text, problem = None, "", None
+            result, text, problem, lacks_engine = None, "", None, False
             try:
                 result = command.call(self._deck)
                 text = command.tell(result)
+                lacks_engine = command.action_id in NEED_AN_ENGINE and not self._deck.engine_status().running
             except FlowdeckError as error:
                 problem = str(error)
             except Exception as error:  # noqa: BLE001 - a command whose end nobody tells looks like one that works
                 problem = f"{type(error).__name__}: {error}"
             self._post(
                 CommandDone(
-                    command.action_id, result=result, error=problem, text=text, echo=command.echo, then=command.then
+                    command.action_id,
+                    result=result,
+                    error=problem,
+                    text=text,
+                    echo=command.echo,
+                    then=command.then,
+                    lacks_engine=lacks_engine,
                 )
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from flowdeck.rules.ids import short_id
@@ -27,7 +28,7 @@ def copies_of_run(run: FlowRun) -> list[CopyChoice]:
     if run.is_final and run.parent_key is None and run.state_type is not StateType.COMPLETED:
         found.append(CopyChoice("retry command", actions.echo("run.retry", run=short)))
     given = {name: _argument(value) for name, value in run.parameters.items()}
-    create = actions.echo("flow.run", flow=run.flow_name, parameters=present.parameters_echo(given))
+    create = actions.echo("flow.run", flow=shlex.quote(run.flow_name), parameters=present.parameters_echo(given))
     return [*found, CopyChoice("create command", create)]
 
 
@@ -59,5 +60,7 @@ def copies_of_flow(entry: FlowEntry) -> list[CopyChoice]:
     found = copies_of_error(entry.error)
     if entry.name is not None:
         found.append(CopyChoice("name", entry.name))
-        found.append(CopyChoice("create command", actions.echo("flow.run", flow=entry.name, parameters="")))
+        found.append(
+            CopyChoice("create command", actions.echo("flow.run", flow=shlex.quote(entry.name), parameters=""))
+        )
     return [*found, CopyChoice("path", place)]

@@ -148,6 +148,7 @@ class CommandDone(Message):
         text: one sentence for the status line, when it worked.
         echo: the command line that does the same.
         then: takes the result, or None after an error; None when nobody waits for it.
+        lacks_engine: it was done, but nothing comes of it before there is an engine.
     """
 
     def __init__(
@@ -159,8 +160,10 @@ class CommandDone(Message):
         text: str = "",
         echo: str = "",
         then: Callable[[Any], None] | None = None,
+        lacks_engine: bool = False,
     ) -> None:
         self.action_id = action_id
+        self.lacks_engine = lacks_engine
         self.result = result
         self.error = error
         self.text = text

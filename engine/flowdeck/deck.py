@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flowdeck.rules.clock import SYSTEM_CLOCK, Clock, to_microseconds
+from flowdeck.rules.clock import SYSTEM_CLOCK, Clock, to_datetime, to_microseconds
 from flowdeck.rules.exceptions import AmbiguousError, NotFoundError, RefusedError
 from flowdeck.rules.near_names import did_you_mean
 from flowdeck.rules.states import RETRYABLE, TERMINAL, StateType, named
@@ -367,7 +367,10 @@ class Deck(RunReader):
 
     def _check_retry(self, run: FlowRun, completed: bool) -> None:
         if run.state_type not in TERMINAL:
-            raise RefusedError(f"Run '{run.name}' is not over ({run.state_name}); cancel it first.")
+            waits = self.waits([run.key])
+            lost = waits.reason(run, to_datetime(self._clock.now_microseconds())) if run.key in waits.lost else None
+            remedy = f": {lost}" if lost else "; cancel it first"
+            raise RefusedError(f"Run '{run.name}' is not over ({run.state_name}){remedy}.")
         if run.state_type is StateType.COMPLETED and not completed:
             raise RefusedError(f"Run '{run.name}' completed; say so explicitly to retry it all the same (--completed).")
         if run.parent_key is not None:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from flowdeck.execution import context, methods, tasks_alone
-from flowdeck.execution.arguments import Inputs, inputs_in
+from flowdeck.execution.arguments import Inputs, awaited_in, inputs_in
 from flowdeck.execution.context import FlowRunContext
 from flowdeck.execution.drivers import AsyncDriver, PausingDriver, SyncDriver, finish
 from flowdeck.execution.facts import TaskRunsMade
@@ -20,7 +20,7 @@ from flowdeck.execution.futures import TaskFuture, TaskFutureList, value_of
 from flowdeck.execution.generators import iterate, iterate_async, stepping, stepping_async, suspended_in
 from flowdeck.execution.hook_decorators import TaskRunHooks
 from flowdeck.execution.hooks import is_from_outside
-from flowdeck.execution.mapping import items_of
+from flowdeck.execution.mapping import is_future, items_of
 from flowdeck.execution.methods import INSTANCE
 from flowdeck.execution.naming import name_task_run
 from flowdeck.execution.pauses import job_of
@@ -159,8 +159,9 @@ class Task(TaskRunHooks, Generic[P, R]):
     def _map(self, args: Sequence[Any], kwargs: dict[str, Any]) -> TaskFutureList[R]:
         run = _current_run()
         # What is mapped over is an upstream of every item, though it is over by the time the items are known.
-        mapped = [value for value in (*args, *kwargs.values()) if isinstance(value, TaskFuture)]
-        wait_for = [*(kwargs.pop("wait_for", None) or ()), *mapped]
+        mapped = [value for value in (*args, *kwargs.values()) if is_future(value)]
+        awaited = kwargs.pop("wait_for", None)
+        wait_for = mapped if awaited is None else [awaited_in(awaited, self.spec.name), *mapped]
         items = items_of(self.spec.name, args, kwargs)
         group = run.number_group()
         futures: TaskFutureList[R] = TaskFutureList()
@@ -231,7 +232,7 @@ class Task(TaskRunHooks, Generic[P, R]):
     ) -> TaskCall:
         inputs = inputs_in(args, kwargs)
         if wait_for is not None:
-            awaited = inputs_in((wait_for if isinstance(wait_for, TaskFuture) else list(wait_for),), {})
+            awaited = inputs_in((awaited_in(wait_for, self.spec.name),), {})
             further = [future for future in awaited.futures if future not in inputs.futures]
             tolerated = inputs.tolerated | (awaited.tolerated - {id(future) for future in inputs.futures})
             failed_state = inputs.failed_state or awaited.failed_state

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from flowdeck.deck import Deck, FlowEntry
+from flowdeck.deck import Deck, FlowEntry, RunQuery
 from flowdeck.rules.ids import short_id
 from flowdeck.rules.states import StateType
 from flowdeck.store.catalogue import FlowDescription
@@ -98,6 +98,23 @@ def test_retry_and_watch(command: Command, deck: Deck, job: FlowEntry, tmp_path:
     assert (refused.code, refused.out) == (1, "")
     assert "--completed" in refused.err
     assert command("flow-run", "retry", run_id, "--completed", "--watch").code == 0
+
+
+def test_retry_right_after_a_kill(command: Command, deck: Deck, job: FlowEntry) -> None:
+    """It waits until the engine has noted that the script is gone; nobody has to try again."""
+    deck.ensure_engine(started_by="cli")
+    path = Path(job.folder) / job.file
+    script_run = subprocess.Popen(
+        [sys.executable, "-c", f"import runpy; runpy.run_path({str(path)!r})['job'](seconds=60)"]
+    )
+    with deck.changes() as feed:
+        while not (runs := deck.flow_runs(RunQuery())) or runs[0].task_counts.completed == 0:
+            feed.wait(1)
+    script_run.kill()
+    script_run.wait()
+    retried = command("flow-run", "retry", runs[0].id, "--json")
+    assert (retried.code, retried.json["attempt"]) == (0, 2)
+    command("flow-run", "cancel", runs[0].id, "--force")
 
 
 def test_rerun_is_a_new_run_with_one_parameter_changed(

@@ -9,6 +9,7 @@ import pytest
 from flowdeck.deck import Deck, FlowRun, TaskRun
 from flowdeck.store.home import Home
 from tests.execution.dialects import Dialect
+from tests.execution.once import Once
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +34,9 @@ def last_run(deck: Deck) -> Callable[[], FlowRun]:
 def calls(deck: Deck) -> Callable[[], list[TaskRun]]:
     """Return the task runs of the newest root run's current attempt."""
     return lambda: deck.task_runs(deck.flow_runs()[0].key)
+
+
+@pytest.fixture
+def once() -> Once:
+    """Fails at its first use, of each name."""
+    return Once()

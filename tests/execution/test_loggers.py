@@ -1,4 +1,4 @@
-"""Reference §1.6, Logging: loggers of runs from elsewhere, of Python's logging by setting, and switched off."""
+"""Loggers of runs from elsewhere, of Python's logging by setting, and switched off."""
 
 from __future__ import annotations
 

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pandas
 import pytest
 
-from flowdeck import flow, task, tasks, unmapped
+from flowdeck import allow_failure, flow, task, tasks, unmapped
 from flowdeck.deck import TaskRun
-from flowdeck.rules.exceptions import MappingMissingIterable
+from flowdeck.rules.exceptions import FailedRun, MappingMissingIterable
 from tests.execution.dialects import Dialect
+from tests.execution.small_tasks import BrokenError, breaks, double
 
 Calls = Callable[[], list[TaskRun]]
-
-
-class BrokenError(Exception):
-    """What a user raises."""
-
-
-@task
-def double(number: int) -> int:
-    return 2 * number
-
-
-@task
-def breaks(_: Any = None) -> None:
-    raise BrokenError("no")
 
 
 @task
@@ -203,3 +191,50 @@ def test_frame_is_not_mapped_over_by_the_names_of_its_columns() -> None:
     assert first[1]["more"] is frame
     assert second[0] == 1
     assert doubled == [2, 4]
+
+
+def test_failures_that_are_allowed_are_mapped_over(calls: Calls) -> None:
+    """`allow_failure` around a list, a map's futures or a future of a list marks each item; a failure is a constant."""
+
+    @flow
+    def main() -> list[Any]:
+        mixed, numbers = [breaks.submit(), double.submit(1)], show.submit([1, 2])
+        return [
+            show.map(allow_failure(mixed)).result(),
+            show.map(allow_failure(breaks.map([1]))).result(),
+            show.map(allow_failure(numbers)).result(),
+            show.map([1], more=allow_failure(breaks.submit())).result(),
+        ]
+
+    first, second, third, [(item, more)] = main()
+    assert [type(value) for value in first] == [BrokenError, int]
+    assert [type(value) for value in second] == [BrokenError]
+    assert (third, item, type(more["more"])) == ([1, 2], 1, BrokenError)
+    assert [len(call.upstream_ids) for call in calls() if call.task_name == "show"] == [0, 1, 1, 1, 1, 1, 1]
+
+
+def test_failed_map_whose_result_was_asked_for_is_handled() -> None:
+    """Who catches what the result of a map raises has answered for all of its items; not who ran out of patience."""
+
+    @flow
+    def main() -> str:
+        with pytest.raises(BrokenError):
+            breaks.map([1, 2, 3]).result()
+        return "handled"
+
+    @task
+    def breaks_late(over: threading.Event) -> None:
+        over.wait(10)
+        raise BrokenError("late")
+
+    @flow
+    def impatient() -> None:
+        over = threading.Event()
+        futures = breaks_late.map([over, over])
+        with pytest.raises(TimeoutError):
+            futures.result(timeout=0.01)
+        over.set()
+
+    assert main() == "handled"
+    with pytest.raises(FailedRun, match="2 of 2"):
+        impatient()

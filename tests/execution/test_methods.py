@@ -1,4 +1,4 @@
-"""Reference §1.1, row "Methods", and `with_options`: flows and tasks of classes, in both dialects."""
+"""Methods, and `with_options`: flows and tasks of classes, in both dialects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reference §1.1, rows "Calling" and "Methods" where code has no file: notebooks, running event loops, threads."""
+"""Calls where code has no file or a loop runs already: notebooks, running event loops, threads."""
 
 from __future__ import annotations
 

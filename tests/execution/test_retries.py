@@ -13,22 +13,9 @@ from flowdeck.deck import Deck, FlowRun, TaskRun
 from flowdeck.execution import drivers
 from flowdeck.rules.states import StateType
 from tests.execution.dialects import Dialect
+from tests.execution.flaky import Flaky
 
 Calls = Callable[[], list[TaskRun]]
-
-
-class Flaky:
-    """Fails a number of times, then works."""
-
-    def __init__(self, failures: int) -> None:
-        self.failures = failures
-        self.attempts = 0
-
-    def __call__(self) -> int:
-        self.attempts += 1
-        if self.attempts <= self.failures:
-            raise ConnectionError(f"attempt {self.attempts}")
-        return self.attempts
 
 
 def task_states(deck: Deck, call: TaskRun) -> list[str]:

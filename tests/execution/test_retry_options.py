@@ -1,4 +1,4 @@
-"""Retries by the rows of the reference: conditions, jitter, returned states, and waits that hold no slot."""
+"""Options of retries: conditions, jitter, returned states, and waits that hold no slot."""
 
 from __future__ import annotations
 
@@ -14,22 +14,9 @@ from flowdeck import flow, task
 from flowdeck.deck import FlowRun, TaskRun
 from flowdeck.rules.states import State, StateType
 from tests.execution.dialects import Dialect
+from tests.execution.flaky import Flaky
 
 Calls = Callable[[], list[TaskRun]]
-
-
-class Flaky:
-    """Fails a number of times, then works."""
-
-    def __init__(self, failures: int) -> None:
-        self.failures = failures
-        self.attempts = 0
-
-    def __call__(self) -> int:
-        self.attempts += 1
-        if self.attempts <= self.failures:
-            raise ConnectionError(f"attempt {self.attempts}")
-        return self.attempts
 
 
 class Condition:

@@ -1,4 +1,4 @@
-"""Reference §1.1, row "Run names", and §1.2, row "Key & names": templates and functions that name runs."""
+"""Names of runs: templates and functions that name runs."""
 
 from __future__ import annotations
 

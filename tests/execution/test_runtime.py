@@ -1,4 +1,4 @@
-"""Reference §1.1, row "Misc": `runtime.flow_run`, `runtime.task_run`, `runtime.deployment`, and tags."""
+"""What code may ask of its run: `runtime.flow_run`, `runtime.task_run`, `runtime.deployment`, and tags."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ ONE_PROCESS = ProcessPoolTaskRunner(max_workers=1)
 
 
 def test_row_runners_thread_pool_max_workers() -> None:
-    """Reference 1.3: `ThreadPoolTaskRunner(max_workers=2)`: two calls at once, never three."""
+    """`ThreadPoolTaskRunner(max_workers=2)`: two calls at once, never three."""
     both = threading.Barrier(2, timeout=PATIENCE_SECONDS)
     running, most = set[int](), 0
 
@@ -43,7 +43,7 @@ def test_row_runners_thread_pool_max_workers() -> None:
 
 
 def test_row_runners_nested_submit_with_one_worker() -> None:
-    """Reference 1.3: a bounded pool, a nested submit and `.result()`: no deadlock, with threads or processes."""
+    """A bounded pool, a nested submit and `.result()`: no deadlock, with threads or processes."""
 
     @task
     def inner(number: int) -> int:
@@ -66,7 +66,7 @@ def test_row_runners_nested_submit_with_one_worker() -> None:
 
 
 def test_row_runners_sequential() -> None:
-    """Reference 1.3, v2: a submitted call is over when `submit` returns; it ran in the thread that submits."""
+    """With `SequentialTaskRunner` a submitted call is over when `submit` returns; it ran in the thread that submits."""
     order: list[object] = []
 
     @task

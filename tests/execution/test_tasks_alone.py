@@ -1,4 +1,4 @@
-"""Reference §1.2, row "Invocation": tasks outside of flows and in tasks, and asynchronous ones in synchronous code."""
+"""Tasks outside of flows and in tasks, and asynchronous ones in synchronous code."""
 
 from __future__ import annotations
 

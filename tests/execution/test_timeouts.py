@@ -13,7 +13,7 @@ import pytest
 from flowdeck import flow, task
 from flowdeck.deck import Deck, FlowRun, TaskRun
 from flowdeck.execution import limited_calls
-from flowdeck.execution.limited_calls import CANCEL_CAUGHT, STILL_BUSY
+from flowdeck.execution.limited_calls import CANCEL_CAUGHT, LOOP_KEPT_BUSY, STILL_BUSY
 from flowdeck.rules.exceptions import CancelledRun
 from flowdeck.rules.states import StateType
 from tests.execution.dialects import Dialect
@@ -341,3 +341,17 @@ def test_flow_timeout_ends_submitted_coroutines(calls: Calls) -> None:
         main()
     assert tidied.wait(10)
     assert calls()[0].state_name == "Cancelled"
+
+
+def test_async_that_awaits_nothing_is_late_all_the_same() -> None:
+    """It cannot be interrupted while it keeps the event loop busy; its state says so when it comes back."""
+
+    @flow(timeout_seconds=0.02)
+    async def busy() -> None:
+        end = time.monotonic() + 0.05
+        while time.monotonic() < end:
+            pass
+
+    state = asyncio.run(busy(return_state=True))  # pyright: ignore[reportCallIssue, reportArgumentType]
+    assert state.name == "TimedOut"
+    assert str(state.message).endswith(f"of 0.02 s. {LOOP_KEPT_BUSY}")

@@ -24,7 +24,7 @@ TWO_PROCESSES = ProcessPoolTaskRunner(max_workers=2)
 def test_row_runners_process_pool_context_and_logs(
     log_of: Callable[..., list[str]], calls: Callable[[], list[TaskRun]]
 ) -> None:
-    """Reference 1.3: function and values travel, logs and prints come back to the right task run, tags go along."""
+    """Function and values travel, logs and prints come back to the right task run, tags go along."""
 
     @task
     def inner(number: int) -> int:

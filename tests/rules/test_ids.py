@@ -69,21 +69,21 @@ def test_a_short_id_is_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "whole", "fragment"),
+    ("text", "fragment"),
     [
-        ("01a203ea-699c-7014-a47e-55c108cc28ab", True, True),
-        ("01A203EA-699C-7014-A47E-55C108CC28AB", True, True),
-        ("08cc28ab", False, True),
-        ("01a203ea-699c", False, True),
-        ("28ab", False, True),
-        ("8ab", False, False),
-        ("----", False, False),
-        ("brave-otter", False, False),
-        ("01a203ea-699c-7014-a47e-55c108cc28abc", False, False),
-        ("01a203ea7699c770147a47e755c108cc28ab", False, True),
-        ("", False, False),
+        ("01a203ea-699c-7014-a47e-55c108cc28ab", True),
+        ("01A203EA-699C-7014-A47E-55C108CC28AB", True),
+        ("08cc28ab", True),
+        ("01a203ea-699c", True),
+        ("28ab", True),
+        ("8ab", False),
+        ("----", False),
+        ("brave-otter", False),
+        ("01a203ea-699c-7014-a47e-55c108cc28abc", False),
+        ("01a203ea7699c770147a47e755c108cc28ab", True),
+        ("", False),
     ],
 )
-def test_what_can_stand_for_a_run(text: str, whole: bool, fragment: bool) -> None:
+def test_what_can_stand_for_a_run(text: str, fragment: bool) -> None:
     """A whole id, or four and more characters of one."""
-    assert (ids.is_run_id(text), ids.is_run_reference_fragment(text)) == (whole, fragment)
+    assert ids.is_run_reference_fragment(text) is fragment

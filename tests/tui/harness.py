@@ -29,7 +29,11 @@ def no_engine(deck: Deck, folder: str, post: Callable[[Any], Any]) -> None:
     post(EngineUp(None))
 
 
-def make_app(home: SeededHome, kind: type[FlowdeckApp] = FlowdeckApp) -> FlowdeckApp:
+def make_app(
+    home: SeededHome,
+    kind: type[FlowdeckApp] = FlowdeckApp,
+    bring_engine_up: Callable[[Deck, str, Callable[[Any], Any]], None] = no_engine,
+) -> FlowdeckApp:
     return kind(
         str(home.folder),
         lambda: Deck(home.path),
@@ -37,7 +41,7 @@ def make_app(home: SeededHome, kind: type[FlowdeckApp] = FlowdeckApp) -> Flowdec
         zone=UTC,
         glyphs=UNICODE,
         environment={},
-        bring_engine_up=no_engine,
+        bring_engine_up=bring_engine_up,
     )
 
 

@@ -81,13 +81,6 @@ def test_what_acts_where_the_focus_is_hides_what_an_outer_pane_has_on_the_same_k
     assert BY_ID["run.retry"] in listed
 
 
-def test_the_docs_table_has_a_row_for_every_action() -> None:
-    """Documentation is made from the table."""
-    rows = actions.docs_table().splitlines()[2:]
-    assert len(rows) == len(ACTIONS)
-    assert "`flowdeck flow-run retry RUN`" in next(row for row in rows if "| Retry |" in row)
-
-
 @pytest.mark.parametrize(
     ("chain", "width", "keys"),
     [("runs", 80, ["t", "r", "x", "l", "/", ":", "?", "q"]), ("log", 80, ["/", "f", "e", "&", "y", ":", "?", "q"])],

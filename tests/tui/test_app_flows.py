@@ -192,6 +192,18 @@ async def test_t_then_enter_runs_with_the_defaults(home: SeededHome, size: tuple
         assert "$ flowdeck flow-run create hello" in app.status.text
 
 
+async def test_a_new_run_shows_its_log_where_the_error_of_another_was_read(home: SeededHome) -> None:
+    """That it has no error yet is not what one starts it for."""
+    seed(home)
+    async with running_app(home) as (_, pilot):
+        await press(pilot, "1", "[")
+        await until_shown(pilot, "[error]")
+        await press(pilot, "3", "j", "t")
+        await until_shown(pilot, "run hello")
+        await press(pilot, "enter")
+        await until_shown(pilot, "is a new run of hello", "Nothing logged yet.")
+
+
 # -- help and commands -------------------------------------------------------------------------------------------------
 
 

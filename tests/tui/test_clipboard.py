@@ -85,6 +85,16 @@ def test_a_run_offers_what_one_asks_others_about(home: SeededHome) -> None:
     assert found["create command"] == "flowdeck flow-run create sync -p days=7 -p 'city=Ny Ålesund'"
 
 
+def test_the_command_that_starts_a_flow_of_any_name_can_be_pasted(home: SeededHome) -> None:
+    """A shell must read the name as one word, and run nothing that it holds."""
+    run = home.run("calm-heron", "nightly $(load) report", "Completed")
+    home.flow("nightly $(load) report")
+    (entry,) = home.deck.flows(str(home.folder))
+    for choices in (copies_of_run(run), copies_of_flow(entry)):
+        found = {choice.label: choice.text for choice in choices}
+        assert found["create command"] == "flowdeck flow-run create 'nightly $(load) report'"
+
+
 def test_a_broken_file_offers_its_error(home: SeededHome) -> None:
     """And where it lies."""
     home.broken_file("bad.py", ERROR)

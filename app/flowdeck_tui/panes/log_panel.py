@@ -97,16 +97,6 @@ class LogPanel(LogKeys):
         yield self._reason
         yield self.log_view
 
-    @property
-    def title_text(self) -> str:
-        """What the title line says."""
-        return self._title.text
-
-    @property
-    def reason_text(self) -> str:
-        """What the lines below the title say; empty when they are not shown."""
-        return self._reason.text
-
     # -- which log -----------------------------------------------------------------------------------------------
 
     def show(self, run: FlowRun | None, call: CallLine | None) -> None:

@@ -195,8 +195,8 @@ class RunDetail(Vertical):
             self.calls.sync()
         if self.parameters.display:
             self.parameters.sync()
-        if self.text.display and run is not None:
-            self.text.show(self._text_of(run), keep_place=True)
+        if self.text.display:
+            self.text.show([] if run is None else self._text_of(run), keep_place=True)
         self.log_panel.show(run, self._call_of_log())
 
     def _call_of_log(self) -> CallLine | None:

@@ -120,6 +120,8 @@ class RunsPane(RunList):
         self.set_layout(SHARED)
         if is_open:
             self._set_open(run.key, True)
+        if self.detail.view.tab is Tab.ERROR and run.error is None:
+            self.detail.show_tab(Tab.LOG)  # the tab of the run before; a new run is there to be watched
         self.show_run(run)
         self.refresh_rows()
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from flowdeck.cli import json_output, printing, text_output
 from flowdeck.cli.log_output import LinesOutput, LogView, RecordsOutput, follow
-from flowdeck.cli.surroundings import bring_up_engine, now, reason_of, with_reasons
+from flowdeck.cli.surroundings import await_loss_noted, bring_up_engine, now, reason_of, with_reasons
 from flowdeck.cli.tables import Paper, paper_for
 from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, add_parameters, count, run_noun
 from flowdeck.cli.watching import watch
@@ -221,6 +221,7 @@ def _retry(arguments: argparse.Namespace) -> int:
             reader.refresh()
             first_line = reader.count
         bring_up_engine(deck)
+        await_loss_noted(deck, before)
         run = deck.retry(before.id, completed=arguments.completed)
         bring_up_engine(deck)  # one that had nothing to do may have ended in between
         sentence = f"Run {run.name} ({run.id}) starts attempt {run.attempt}; what it has recorded is not run again."

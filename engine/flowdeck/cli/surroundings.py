@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from flowdeck.cli.printing import note
 from flowdeck.deck import Deck, EngineStatus, FlowRun
+
+LOSS_PATIENCE_SECONDS: Final = 10.0
+LOSS_LOOK_SECONDS: Final = 0.25
 
 _noted: Final[set[str]] = set()
 
@@ -29,6 +33,17 @@ def bring_up_engine(deck: Deck) -> None:
         return
     status = deck.ensure_engine(started_by="cli")
     note(f"started an engine for {deck.home} (pid {status.pid}); it ends by itself when nothing needs it.")
+
+
+def await_loss_noted(deck: Deck, run: FlowRun) -> None:
+    """Wait a little for the engine to note that a run's process is gone: who has killed it retries it at once."""
+    deadline = time.monotonic() + LOSS_PATIENCE_SECONDS
+    with deck.changes() as feed:
+        while run.key in deck.waits([run.key]).lost and not deck.flow_run(run.id).is_final:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            feed.wait(min(left, LOSS_LOOK_SECONDS))
 
 
 def note_version(status: EngineStatus) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from flowdeck.execution.annotations import AllowFailure, Annotation, Opaque, Quote
 from flowdeck.execution.futures import TaskFuture
+from flowdeck.rules.exceptions import UsageError
 from flowdeck.rules.states import State, result_of
 
 _PLAIN: Final = frozenset({int, float, str, bytes, bool, type(None)})
@@ -99,6 +100,19 @@ def inputs_in(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Inputs:
 
 
 _NOTHING: Final = Inputs([], False)
+
+
+def awaited_in(wait_for: Any, task_name: str) -> Any:
+    """Return what `wait_for` names, which may be one future or state, or a collection of any kind.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(wait_for, TaskFuture | State | Annotation):
+        return wait_for
+    if not isinstance(wait_for, Iterable):
+        raise UsageError(f"wait_for of task '{task_name}' takes futures, or a list of them, not {wait_for!r}.")
+    return list(cast("Iterable[Any]", wait_for))
 
 
 def _members(value: Any) -> Iterable[Any] | None:

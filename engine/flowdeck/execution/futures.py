@@ -136,7 +136,7 @@ class TaskFutureList(list[TaskFuture[T]], Generic[T]):
     """The futures of one `.map()` call, in the order of its items."""
 
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> list[T]:
-        """Wait for all items and return their values in order; the first that failed raises.
+        """Wait for all items and return their values in order; the first that failed raises, and answers for all.
 
         Args:
             timeout: seconds for all of them together; None for as long as it takes.
@@ -146,7 +146,20 @@ class TaskFutureList(list[TaskFuture[T]], Generic[T]):
             TimeoutError: an item was not over in time.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        return [future.result(_left(deadline), raise_on_failure) for future in self]
+        values: list[T] = []
+        for future in self:
+            try:
+                values.append(future.result(_left(deadline), raise_on_failure))
+            except BaseException:
+                if future.is_done():  # else it was only not over in time
+                    self._ask_for_all()
+                raise
+        return values
+
+    def _ask_for_all(self) -> None:
+        """Note that all were asked for: who catches the first failure has handled the others, seen or not."""
+        for future in self:
+            future.asked = True
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait for all items, however they end; `timeout` seconds at most for all of them together."""

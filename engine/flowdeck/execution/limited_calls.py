@@ -19,6 +19,7 @@ COROUTINE_GRACE_SECONDS: Final = 0.5
 """How long a coroutine that was cancelled has to tidy up."""
 STILL_BUSY: Final = "Its thread could not be interrupted and is still busy with it."
 CANCEL_CAUGHT: Final = "It goes on, since it caught the cancel."
+LOOP_KEPT_BUSY: Final = "It could not be interrupted, since it awaited nothing meanwhile."
 
 
 def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], limit: TimeLimit) -> Outcome:
@@ -101,11 +102,15 @@ async def call_async(
 
     async def body() -> Outcome:
         try:
-            return Outcome(await whole_async(function(*args, **kwargs)))
+            outcome = Outcome(await whole_async(function(*args, **kwargs)))
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - a SystemExit must not reach the event loop
-            return Outcome(None, error)
+            outcome = Outcome(None, error)
+        if limit.seconds_left() > 0:
+            return outcome
+        limit.give_up()
+        return Outcome(None, limit.error(LOOP_KEPT_BUSY), timed_out=True)
 
     here = contextvars.copy_context()
     here.run(current.set, limit)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import IOBase
 from typing import Any, Final
 
-from flowdeck.execution.annotations import Unmapped
+from flowdeck.execution.annotations import AllowFailure, Unmapped
 from flowdeck.execution.arguments import resolve
 from flowdeck.execution.futures import TaskFuture
 from flowdeck.rules.exceptions import MappingLengthMismatch, MappingMissingIterable
@@ -54,6 +54,8 @@ def _column(value: Any) -> Any:
     """Return a sequence to map over, or the value wrapped as a constant."""
     if isinstance(value, Unmapped):
         return value
+    if isinstance(value, AllowFailure):
+        return _tolerant_column(value)
     if isinstance(value, TaskFuture | State):
         value.result()  # its failure is the caller's to see: without it there is nothing to map over
         value = resolve(value)
@@ -62,8 +64,24 @@ def _column(value: Any) -> Any:
     return value if isinstance(value, Sequence) else list(value)
 
 
+def _tolerant_column(mark: AllowFailure[Any]) -> Any:
+    """Return the items of what may have failed, each with the mark; what failed as a whole is a constant."""
+    value = mark.value
+    if isinstance(value, TaskFuture):
+        value.wait()
+        value = resolve(value)
+    return [AllowFailure(item) for item in value] if is_mapped_over(value) else Unmapped(mark)
+
+
+def is_future(value: Any) -> bool:
+    """Tell whether an argument is a future, one that may have failed among them."""
+    return isinstance(value.value if isinstance(value, AllowFailure) else value, TaskFuture)
+
+
 def is_mapped_over(value: Any) -> bool:
     """Tell whether an argument is mapped over, item by item; the items of a future are not known before it is over."""
+    if isinstance(value, AllowFailure):
+        return is_mapped_over(value.value)
     if isinstance(value, TaskFuture | State):
         return True
     # A frame's items would be the names of its columns, which nobody means.

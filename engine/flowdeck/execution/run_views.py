@@ -17,8 +17,25 @@ if TYPE_CHECKING:
     from flowdeck.execution.task_calls import TaskCall
 
 
+class _InState:
+    """What has a state."""
+
+    __slots__ = ()
+    state: State
+
+    @property
+    def state_type(self) -> StateType:
+        """Type of the state."""
+        return self.state.type
+
+    @property
+    def state_name(self) -> str:
+        """Name of the state."""
+        return self.state.name
+
+
 @dataclass(frozen=True, slots=True)
-class FlowRunView:
+class FlowRunView(_InState):
     """A flow run at one moment.
 
     Attributes:
@@ -43,19 +60,9 @@ class FlowRunView:
     start_time: datetime | None
     root_flow_run_id: str
 
-    @property
-    def state_type(self) -> StateType:
-        """Type of the state."""
-        return self.state.type
-
-    @property
-    def state_name(self) -> str:
-        """Name of the state."""
-        return self.state.name
-
 
 @dataclass(frozen=True, slots=True)
-class TaskRunView:
+class TaskRunView(_InState):
     """A task run at one moment.
 
     Attributes:
@@ -83,16 +90,6 @@ class TaskRunView:
     state: State
     run_count: int
     start_time: datetime | None
-
-    @property
-    def state_type(self) -> StateType:
-        """Type of the state."""
-        return self.state.type
-
-    @property
-    def state_name(self) -> str:
-        """Name of the state."""
-        return self.state.name
 
 
 def of_flow_run(run: FlowRunContext, state: State) -> FlowRunView:

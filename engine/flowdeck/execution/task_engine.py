@@ -46,7 +46,7 @@ async def _live(call: TaskCall, driver: Driver) -> State:
         return await not_started(call, driver, NOT_STARTED)
     if task_transactions.is_failing():
         return await not_started(call, driver, "The transaction around it failed before this call began.")
-    if call.inputs.to_resolve or call.needs:
+    if call.inputs.to_resolve or call.needs or call.inputs.failed_state is not None:
         missing = _missing_input(call)
         if missing is not None:
             return await _not_ready(call, driver, *missing)
@@ -132,7 +132,9 @@ def _missing_input(call: TaskCall) -> tuple[str, State] | None:
     """Return the first thing that the call needs and that did not complete."""
     for future in call.needs:
         state = future.final_state()
-        if not state.is_completed() and id(future) not in call.inputs.tolerated:
+        if id(future) in call.inputs.tolerated:
+            future.asked = True  # also one that is only waited for: nothing else will ask for its value
+        elif not state.is_completed():
             return future.name, state
     failed = call.inputs.failed_state
     return None if failed is None else ("a state", failed)

@@ -14,7 +14,6 @@ MINIMUM_FRAGMENT_LENGTH: Final = 4
 """The shortest prefix or suffix that may stand for a run."""
 
 _ID_LENGTH: Final = 36
-_HYPHENS_AT: Final = (8, 13, 18, 23)
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 _VERSION_BITS: Final = 0x7 << 76
@@ -59,16 +58,6 @@ def new_run_id() -> str:
 def short_id(run_id: str) -> str:
     """Return the part of an id that people see and type: its last 8 characters."""
     return run_id[-SHORT_ID_LENGTH:]
-
-
-def is_run_id(text: str) -> bool:
-    """Tell whether `text` is written as a whole run id (case ignored)."""
-    return (
-        len(text) == _ID_LENGTH
-        and all(text[position] == "-" for position in _HYPHENS_AT)
-        and len(text.replace("-", "")) == _ID_LENGTH - len(_HYPHENS_AT)
-        and _HEX_DIGITS.issuperset(text.replace("-", "").lower())
-    )
 
 
 def is_run_reference_fragment(text: str) -> bool:
