@@ -212,14 +212,15 @@ def test_sigterm(scripts: Scripts, last_run: LastRun, calls: Calls, body: str) -
     assert calls()[0].state_name == "Cancelled"
 
 
-def test_ctrl_c_while_submitted_calls_run(scripts: Scripts, deck: Deck) -> None:
+@pytest.mark.parametrize("body", ["long.submit()", "long.submit(); time.sleep(60)"], ids=["waits", "in its body"])
+def test_ctrl_c_while_submitted_calls_run(scripts: Scripts, deck: Deck, body: str) -> None:
     """What has begun is waited for, and the log says so; a second one ends the script, and no row is left running."""
     script = scripts.start(
         WAITS
-        + """
+        + f"""
     @flow
     def main():
-        long.submit()
+        {body}
     main()
 """
     )

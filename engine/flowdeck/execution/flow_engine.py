@@ -101,7 +101,10 @@ async def _attempt_once(call: FlowCall, driver: Driver, entered: State) -> State
         outcome = await _wait_for_calls(run, driver, outcome, limit)
     except GeneratorExit:
         raise
-    except BaseException as error:  # noqa: BLE001 - an interrupt while it waits: the same as one in the body
+    except BaseException as error:
+        if outcome.error is not None and not isinstance(outcome.error, Exception):
+            raise  # the body was interrupted already: a second interrupt waits for nothing more
+        # An interrupt while it waits is the same as one in the body.
         run.close_calls(error)
         outcome = await _wait_for_calls(run, driver, Outcome(None, error), limit)
     return final_state(outcome, run.submitted)
