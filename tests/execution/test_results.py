@@ -103,3 +103,11 @@ def test_wrong_option_is_named(options: dict[str, Any]) -> None:
 
         @task(**options)
         def step() -> None: ...
+
+
+def test_storage_elsewhere_is_said_to_change_nothing() -> None:
+    """Rather than taken in silence: who asks for it would look for the results there."""
+    with pytest.warns(UserWarning, match="task 'step' has a result_storage, which changes nothing"):
+
+        @task(result_storage="s3-bucket/results")
+        def step() -> None: ...

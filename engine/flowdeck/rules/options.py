@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypedDict
 
@@ -38,11 +39,13 @@ class CommonOptions(TypedDict, total=False):
     persist_result: bool | None
     """False: the result is not recorded, so that a retry runs it again."""
     result_storage: Any
+    """Taken for scripts that have it, with a warning: results lie in the home."""
     result_storage_key: str | None
     """Name of the result, with places such as `{parameters[x]}`."""
     result_serializer: Any
     """`pickle`, `json`, `compressed/pickle`, `compressed/json`, or an object of your own."""
     cache_result_in_memory: bool
+    """Taken for scripts that have it; a result is in memory as long as somebody holds it, either way."""
     on_running: Hook | Sequence[Hook] | None
     on_completion: Hook | Sequence[Hook] | None
     on_failure: Hook | Sequence[Hook] | None
@@ -151,6 +154,9 @@ def task_spec(function_name: str, key: str, docstring: str | None, options: Mapp
 
 
 def _common(options: Mapping[str, Any], docstring: str | None, owner: str) -> dict[str, Any]:
+    if options.get("result_storage") is not None:
+        told = f"{owner} has a result_storage, which changes nothing: flowdeck keeps results in its home."
+        warnings.warn(told, UserWarning, stacklevel=4)
     return {
         "description": options.get("description") or _first_paragraph(docstring),
         "version": options.get("version"),
