@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.store import sqlite
+from flowdeck.store import own_files, sqlite
 from flowdeck.store.home import Home
 from flowdeck.store.version import KNOWN_REBUILDS, REBUILD, SCHEMA_VERSION
 
@@ -32,8 +32,10 @@ class Reader:
 
 def open_reader(home: Home) -> sqlite.Connection:
     """Return a connection for reading that the caller closes."""
-    connection = _connect(home)
-    connection.execute("PRAGMA query_only = ON")
+    with own_files.opening:
+        connection = _connect(home)
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA schema_version").fetchone()  # opens all its files, which SQLite does when it reads
     return connection
 
 

@@ -10,6 +10,7 @@ a local variable: a ticket is marked done inside of its transaction, and who wri
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import select
 import threading
@@ -299,9 +300,10 @@ class Database:
         self._ringer.close()
 
     def _open_writer(self) -> sqlite.Connection:
-        before = own_files.descriptors_of(self.home)
-        writer = connections.open_writer(self.home, full_durability=self.settings.durability == "full")
-        self._descriptors |= {k: v for k, v in own_files.descriptors_of(self.home).items() if k not in before}
+        full = self.settings.durability == "full"
+        connect = functools.partial(connections.open_writer, self.home, full_durability=full)
+        writer, opened = own_files.opened_by(self.home, connect)
+        self._descriptors |= opened
         return writer
 
     def leave_foreign_files(self) -> None:

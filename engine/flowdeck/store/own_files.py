@@ -11,14 +11,35 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeVar
 
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.store.home import Home
 
+T = TypeVar("T")
+
+opening = threading.RLock()
+"""Held while a connection opens its files: what is open then that was not before is that connection's and no other's."""
 _SUFFIXES: Final = ("", "-wal", "-shm")
+
+
+def opened_by(home: Home, connect: Callable[[], T]) -> tuple[T, dict[int, int]]:
+    """Return what `connect` returns, and the descriptors that it has opened, with their inodes."""
+    with opening:
+        before = descriptors_of(home)
+        connection = connect()
+        return connection, {number: inode for number, inode in descriptors_of(home).items() if number not in before}
+
+
+def _renew_lock() -> None:
+    global opening  # noqa: PLW0603 - another thread may have held it when this process was forked
+    opening = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def descriptors_of(home: Home) -> dict[int, int]:
