@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from flowdeck.deck import Deck
-from flowdeck.execution import flow_starts, tasks_alone
-from flowdeck.execution.drivers import AsyncDriver, PausingDriver, SyncDriver
-from flowdeck.store.database import Database
+from flowdeck.execution.drivers.drivers import AsyncDriver, PausingDriver, SyncDriver
+from flowdeck.execution.starts import run_creation, standalone_tasks
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import Home, locate
 from tests.support.scripts import Scripts
 
@@ -41,8 +41,8 @@ def home(tmp_path: Path, empty_home: Path, clear_environment: None, monkeypatch:
     shutil.copytree(empty_home, path)
     monkeypatch.setenv("FLOWDECK_HOME", str(path))
     yield locate()
-    tasks_alone.wait_for_ends()
-    flow_starts.close_shared_database(locate())
+    standalone_tasks.wait_for_ends()
+    run_creation.close_shared_database(locate())
 
 
 @pytest.fixture

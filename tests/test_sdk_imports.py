@@ -96,7 +96,7 @@ def test_every_module_of_the_sdk_needs_only_the_standard_library(home: Home) -> 
     modules = [
         ".".join(path.relative_to(ENGINE).with_suffix("").parts)
         for room in rooms
-        for path in sorted(room.glob("*.py"))
+        for path in sorted(room.rglob("*.py"))
         if path.stem not in ("__init__", "__main__")
     ]
     modules += ["flowdeck.flows", "flowdeck.tasks", "flowdeck.deck"]

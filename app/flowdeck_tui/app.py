@@ -13,28 +13,29 @@ from textual import events
 from textual.app import ComposeResult
 from textual.message import Message
 
-from flowdeck.rules.terminal_text import inert_line
-from flowdeck_tui import commands, present
-from flowdeck_tui.action import Action, Context
-from flowdeck_tui.actions import bindings
-from flowdeck_tui.commands import Command, CommandThread
-from flowdeck_tui.dialogs import Dialogs
-from flowdeck_tui.editor import Place
-from flowdeck_tui.jumper import MOST_RUNS, Jumper
+from flowdeck.rules.text.terminal_text import inert_line
+from flowdeck_tui.actions.action import Action, Context
+from flowdeck_tui.actions.actions import bindings
+from flowdeck_tui.flows.flows import FlowsPane
+from flowdeck_tui.form.dialogs import Dialogs
 from flowdeck_tui.keyed_app import ENGINE, READING, KeyedApp
-from flowdeck_tui.lent_terminal import edit, page
-from flowdeck_tui.messages import CommandDone, DeckFailed, DeckOpened, Delivered, EngineUp, News, ReadFailed
-from flowdeck_tui.panes.flows import FlowsPane
-from flowdeck_tui.panes.runs import LOG_ONLY, SHARED, RunsPane
-from flowdeck_tui.present import Glyphs, Tone
-from flowdeck_tui.pump import Pace, Pump, pace_for
-from flowdeck_tui.run_tree import Look, as_run
+from flowdeck_tui.live import commands
+from flowdeck_tui.live.commands import Command, CommandThread
+from flowdeck_tui.live.messages import CommandDone, DeckFailed, DeckOpened, Delivered, EngineUp, News, ReadFailed
+from flowdeck_tui.live.pump import Pace, Pump, pace_for
+from flowdeck_tui.menus.jumper import MOST_RUNS, Jumper
+from flowdeck_tui.runs.run_tree import Look, as_run
+from flowdeck_tui.runs.runs import LOG_ONLY, SHARED, RunsPane
+from flowdeck_tui.terminal.editor import Place
+from flowdeck_tui.terminal.external_programs import edit, page
+from flowdeck_tui.text import present
+from flowdeck_tui.text.present import Glyphs, Tone
 from flowdeck_tui.widgets.header import BROKEN, Header, HeaderFacts
 
 if TYPE_CHECKING:
     from flowdeck.deck import Deck, EngineStatus, FlowEntry, FlowRun, MergedLog, Waits
     from flowdeck.rules.states import StateType
-    from flowdeck_tui.screens.jump_rows import Target
+    from flowdeck_tui.menus.jump_rows import Target
 
 RUNS, FLOWS = "1", "3"
 PANES: Final = ((RUNS, "Runs"), (FLOWS, "Flows"))
@@ -50,7 +51,7 @@ def system_now() -> datetime:
 class FlowdeckApp(KeyedApp):
     """Flows and runs of a home, at the keyboard."""
 
-    CSS_PATH: ClassVar = "styles/app.tcss"
+    CSS_PATH: ClassVar = "app.tcss"
     BINDINGS: ClassVar = bindings(Context.EVERYWHERE)
 
     def __init__(

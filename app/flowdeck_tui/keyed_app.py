@@ -8,14 +8,14 @@ from typing import Final
 
 from textual import events
 
-from flowdeck_tui import actions
-from flowdeck_tui.action import Action
-from flowdeck_tui.cell_screen import CellScreen
-from flowdeck_tui.clipboard import CopyChoice
-from flowdeck_tui.copier import Copier
-from flowdeck_tui.palette import Palette
-from flowdeck_tui.present import Glyphs, Tone
-from flowdeck_tui.quiet_app import QuietApp
+from flowdeck_tui.actions import actions
+from flowdeck_tui.actions.action import Action
+from flowdeck_tui.menus.copy_action import Copier
+from flowdeck_tui.menus.palette import Palette
+from flowdeck_tui.terminal.cell_screen import CellScreen
+from flowdeck_tui.terminal.clipboard import CopyChoice
+from flowdeck_tui.terminal.quiet_app import QuietApp
+from flowdeck_tui.text.present import Glyphs, Tone
 from flowdeck_tui.widgets.footer import Footer
 from flowdeck_tui.widgets.note import Note
 from flowdeck_tui.widgets.status_area import StatusArea

@@ -43,7 +43,7 @@ def main(folder: str) -> int:
     with _quiet_textual():
         # Imported here: Textual reads its settings while it is imported, and a wrong folder is told at once.
         from flowdeck_tui.app import FlowdeckApp  # noqa: PLC0415
-        from flowdeck_tui.cell_screen import take_any_bytes  # noqa: PLC0415
+        from flowdeck_tui.terminal.cell_screen import take_any_bytes  # noqa: PLC0415
     _leave_on_signals()
     take_any_bytes()
     app = FlowdeckApp(os.path.realpath(path), _open_deck)

@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from flowdeck.execution.annotations import allow_failure, opaque, quote, unmapped
-    from flowdeck.execution.futures import TaskFuture
-    from flowdeck.execution.run_logs import get_run_logger
-    from flowdeck.execution.tagging import tags
-    from flowdeck.execution.waiting import as_completed, wait
+    from flowdeck.execution.calls.annotations import allow_failure, opaque, quote, unmapped
+    from flowdeck.execution.calls.future_waits import as_completed, wait
+    from flowdeck.execution.calls.futures import TaskFuture
+    from flowdeck.execution.calls.tagging import tags
+    from flowdeck.execution.logs.run_logs import get_run_logger
     from flowdeck.flow_runs import cancel_flow_run
     from flowdeck.flows import Flow, flow
     from flowdeck.rules.states import State
@@ -30,19 +30,19 @@ _HOMES: Final = {
     "Flow": "flowdeck.flows",
     "State": "flowdeck.rules.states",
     "Task": "flowdeck.tasks",
-    "TaskFuture": "flowdeck.execution.futures",
+    "TaskFuture": "flowdeck.execution.calls.futures",
     "cancel_flow_run": "flowdeck.flow_runs",
     "flow": "flowdeck.flows",
-    "get_run_logger": "flowdeck.execution.run_logs",
-    "tags": "flowdeck.execution.tagging",
+    "get_run_logger": "flowdeck.execution.logs.run_logs",
+    "tags": "flowdeck.execution.calls.tagging",
     "task": "flowdeck.tasks",
     "transaction": "flowdeck.transactions",
-    "allow_failure": "flowdeck.execution.annotations",
-    "as_completed": "flowdeck.execution.waiting",
-    "opaque": "flowdeck.execution.annotations",
-    "quote": "flowdeck.execution.annotations",
-    "unmapped": "flowdeck.execution.annotations",
-    "wait": "flowdeck.execution.waiting",
+    "allow_failure": "flowdeck.execution.calls.annotations",
+    "as_completed": "flowdeck.execution.calls.future_waits",
+    "opaque": "flowdeck.execution.calls.annotations",
+    "quote": "flowdeck.execution.calls.annotations",
+    "unmapped": "flowdeck.execution.calls.annotations",
+    "wait": "flowdeck.execution.calls.future_waits",
 }
 
 _MODULES: Final = frozenset({"runtime", "logging", "states", "testing"})

@@ -1,6 +1,6 @@
 """Cache policies, by the names under which authors import them."""
 
-from flowdeck.rules.cache_policies import (
+from flowdeck.rules.keys.cache_policies import (
     DEFAULT,
     FLOW_PARAMETERS,
     INPUTS,

@@ -17,16 +17,18 @@ from typing import Any
 
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock, to_datetime, to_microseconds
 from flowdeck.rules.exceptions import AmbiguousError, NotFoundError, RefusedError
-from flowdeck.rules.near_names import did_you_mean
 from flowdeck.rules.states import RETRYABLE, TERMINAL, StateType, named
-from flowdeck.store import engines, flow_runs, task_run_queries
+from flowdeck.rules.text.near_names import did_you_mean
+from flowdeck.store import engines
+from flowdeck.store.calls import task_run_queries
 from flowdeck.store.catalogue import Catalogue, named_by
-from flowdeck.store.database import Database
-from flowdeck.store.feed import ChangeFeed
+from flowdeck.store.database.database import Database
+from flowdeck.store.database.feed import ChangeFeed
+from flowdeck.store.database.sqlite import Connection, IntegrityError
 from flowdeck.store.home import locate
-from flowdeck.store.log_lines import LOG_LEVELS, LineQuery, LogLine, LogRecord
-from flowdeck.store.log_merge import MergedLog
-from flowdeck.store.log_reader import LogReader
+from flowdeck.store.logs.log_lines import LOG_LEVELS, LineQuery, LogLine, LogRecord
+from flowdeck.store.logs.log_merge import MergedLog
+from flowdeck.store.logs.log_reader import LogReader
 from flowdeck.store.records import (
     CallLine,
     CallPage,
@@ -40,11 +42,11 @@ from flowdeck.store.records import (
     TaskCounts,
     TaskRun,
 )
-from flowdeck.store.run_facts import RunError, UnusedResults
-from flowdeck.store.run_reader import ALL_ROOTS, RunPages, RunReader
-from flowdeck.store.scheduled_runs import Wish, check_record, entry_of, scheduled
-from flowdeck.store.sqlite import Connection, IntegrityError
-from flowdeck.store.waits import Waits
+from flowdeck.store.run_values import RunError, UnusedResults
+from flowdeck.store.runs import flow_runs
+from flowdeck.store.runs.blockers import Waits
+from flowdeck.store.runs.run_reader import ALL_ROOTS, RunPages, RunReader
+from flowdeck.store.runs.scheduled_runs import Wish, check_record, entry_of, scheduled
 
 __all__ = [
     "ALL_ROOTS",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from flowdeck.execution import context
+from flowdeck.execution.calls import context
 from flowdeck.rules.exceptions import CancelledRun
 from flowdeck.rules.states import State
 

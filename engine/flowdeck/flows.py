@@ -7,23 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
-from flowdeck.execution import context, flow_starts, methods, root_runs, tasks_alone, uncaught
-from flowdeck.execution.arguments import inputs_in, resolve
-from flowdeck.execution.context import FlowRunContext
-from flowdeck.execution.drivers import AsyncDriver, SyncDriver, finish
-from flowdeck.execution.flow_engine import FlowCall, run_flow
-from flowdeck.execution.futures import value_of
-from flowdeck.execution.generators import iterate, iterate_async, stepping, stepping_async, suspended_in
-from flowdeck.execution.hook_decorators import FlowRunHooks
-from flowdeck.execution.methods import INSTANCE
-from flowdeck.rules import parameters as parameter_rules
+from flowdeck.execution.calls import context, methods
+from flowdeck.execution.calls.arguments import inputs_in, resolve
+from flowdeck.execution.calls.context import FlowRunContext
+from flowdeck.execution.calls.futures import value_of
+from flowdeck.execution.calls.methods import INSTANCE
+from flowdeck.execution.drivers.drivers import AsyncDriver, SyncDriver, finish
+from flowdeck.execution.drivers.generators import iterate, iterate_async, stepping, stepping_async, suspended_in
+from flowdeck.execution.engine.flow_engine import FlowCall, run_flow
+from flowdeck.execution.hooks.hook_decorators import FlowRunHooks
+from flowdeck.execution.starts import excepthook, root_runs, run_creation, standalone_tasks
 from flowdeck.rules.exceptions import ParameterError, UnfinishedRun
-from flowdeck.rules.function_code import code_of
-from flowdeck.rules.hooks import with_those_of
-from flowdeck.rules.options import FlowOptions, flow_spec, merged
-from flowdeck.rules.specs import FlowSpec
+from flowdeck.rules.options.function_code import code_of
+from flowdeck.rules.options.hooks import with_those_of
+from flowdeck.rules.options.options import FlowOptions, flow_spec, merged
+from flowdeck.rules.options.specs import FlowSpec
+from flowdeck.rules.parameters import parameters as parameter_rules
 from flowdeck.rules.states import State
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from flowdeck.tasks import (
     NO_OPTIONS,
     Task,
@@ -88,7 +89,7 @@ class Flow(FlowRunHooks, Generic[P, R]):
             return self._items(args, kwargs)  # pyright: ignore[reportReturnType]
         if self.is_async:
             return called_as(self, self._run_async(args, kwargs, return_state))
-        with uncaught.told_in_a_sentence():
+        with excepthook.told_in_a_sentence():
             return value_of(finish(self._live(args, kwargs)), self.spec.name, return_state)
 
     def run_claimed(self, database: Database, key: int, incarnation: int) -> State:
@@ -99,7 +100,7 @@ class Flow(FlowRunHooks, Generic[P, R]):
             key: of the flow run.
             incarnation: that the engine gave this process.
         """
-        run = flow_starts.attach(database, self.spec, key, incarnation)
+        run = run_creation.attach(database, self.spec, key, incarnation)
         try:
             args, kwargs = parameter_rules.call_arguments(parameter_rules.signature_of(self.fn), run.parameters)
             call = self._call_of(run, self._coerced(args, kwargs))
@@ -115,7 +116,7 @@ class Flow(FlowRunHooks, Generic[P, R]):
         """Return the same flow with other options; what is not given stays, its name too.
 
         Args:
-            options: see `flowdeck.rules.options.FlowOptions`; None is the default of an option.
+            options: see `flowdeck.rules.options.options.FlowOptions`; None is the default of an option.
 
         Raises:
             DefinitionError: an option is unknown or cannot be used.
@@ -140,7 +141,7 @@ class Flow(FlowRunHooks, Generic[P, R]):
         return f"Flow({self.spec.name!r})"
 
     async def _run_async(self, args: Sequence[Any], kwargs: dict[str, Any], return_state: bool) -> Any:
-        with uncaught.told_in_a_sentence():
+        with excepthook.told_in_a_sentence():
             return value_of(await self._live_async(args, kwargs), self.spec.name, return_state)
 
     def _items(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -193,9 +194,9 @@ class Flow(FlowRunHooks, Generic[P, R]):
             parameters = self._coerced(args, kwargs)
         except ParameterError as error:
             given = {**dict(zip(self._code.co_varnames, args, strict=False)), **kwargs}
-            flow_starts.record_refused(self.spec, self._code, given, error)
+            run_creation.record_refused(self.spec, self._code, given, error)
             raise error.with_traceback(None) from None
-        run = flow_starts.start(self.spec, self.fn, self._code, parameters, patient=patient)
+        run = run_creation.start(self.spec, self.fn, self._code, parameters, patient=patient)
         return run if isinstance(run, State) else self._call_of(run, parameters)
 
     def _coerced(self, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -255,7 +256,7 @@ def flow(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
     Args:
         function: given when used as `@flow` without parentheses.
-        options: see `flowdeck.rules.options.FlowOptions`.
+        options: see `flowdeck.rules.options.options.FlowOptions`.
 
     Raises:
         DefinitionError: an option is unknown or cannot be used.
@@ -270,4 +271,4 @@ def flow(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
 def flow_of_task(task: Task[..., Any]) -> Flow[..., Any]:
     """Return the flow that a task is when it is called outside of flows: its run can be started again, too."""
-    return Flow(tasks_alone.body_of(task), tasks_alone.spec_of(task.spec))
+    return Flow(standalone_tasks.body_of(task), standalone_tasks.spec_of(task.spec))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flowdeck.execution import context, extra_loggers, flow_starts
-from flowdeck.execution.context import FlowRunContext, TaskRunContext
-from flowdeck.execution.run_logs import RunLogger, disable_run_logger, get_run_logger
-from flowdeck.rules.specs import FlowSpec
-from flowdeck.store import flow_run_queries
+from flowdeck.execution.calls import context
+from flowdeck.execution.calls.context import FlowRunContext, TaskRunContext
+from flowdeck.execution.logs import extra_loggers
+from flowdeck.execution.logs.run_logs import RunLogger, disable_run_logger, get_run_logger
+from flowdeck.execution.starts import run_creation
+from flowdeck.rules.options.specs import FlowSpec
+from flowdeck.store.runs import flow_run_queries
 
 __all__ = ["disable_run_logger", "flow_run_logger", "get_logger", "get_run_logger", "task_run_logger"]
 
@@ -66,6 +68,6 @@ def _run_of(run_id: str) -> FlowRunContext:
 
 def _recorded(run_id: str) -> FlowRunContext:
     """Return a run of the home as far as its log needs it."""
-    database = flow_starts.shared_database()
+    database = run_creation.shared_database()
     run = flow_run_queries.find(database.reader(), run_id)
-    return flow_starts.look_back(database, FlowSpec(name=run.flow_name), run)
+    return run_creation.look_back(database, FlowSpec(name=run.flow_name), run)

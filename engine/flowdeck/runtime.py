@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from flowdeck.execution import caching, context
-from flowdeck.execution.context import FlowRunContext
-from flowdeck.execution.task_calls import TaskCall
+from flowdeck.execution.calls import caching, context
+from flowdeck.execution.calls.context import FlowRunContext
+from flowdeck.execution.calls.task_calls import TaskCall
 from flowdeck.rules.clock import to_datetime
 from flowdeck.rules.exceptions import UsageError
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from flowdeck.rules.task_runners import ProcessPoolTaskRunner, SequentialTaskRunner, ThreadPoolTaskRunner
+from flowdeck.rules.options.task_runners import ProcessPoolTaskRunner, SequentialTaskRunner, ThreadPoolTaskRunner
 
 __all__ = ["ConcurrentTaskRunner", "ProcessPoolTaskRunner", "SequentialTaskRunner", "ThreadPoolTaskRunner"]
 

@@ -10,31 +10,32 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
-from flowdeck.execution import context, methods, tasks_alone
-from flowdeck.execution.arguments import Inputs, awaited_in, inputs_in
-from flowdeck.execution.context import FlowRunContext
-from flowdeck.execution.drivers import AsyncDriver, PausingDriver, SyncDriver, finish
-from flowdeck.execution.facts import TaskRunsMade
-from flowdeck.execution.failures import state_of_error
-from flowdeck.execution.futures import TaskFuture, TaskFutureList, value_of
-from flowdeck.execution.generators import iterate, iterate_async, stepping, stepping_async, suspended_in
-from flowdeck.execution.hook_decorators import TaskRunHooks
-from flowdeck.execution.hooks import is_from_outside
-from flowdeck.execution.mapping import is_future, items_of
-from flowdeck.execution.methods import INSTANCE
-from flowdeck.execution.naming import name_task_run
-from flowdeck.execution.pauses import job_of
-from flowdeck.execution.run_logs import capture_prints
-from flowdeck.execution.task_calls import TaskCall, make_call
-from flowdeck.execution.task_engine import run_task
-from flowdeck.rules.cache_policies import task_input_hash
-from flowdeck.rules.call_keys import task_key
+from flowdeck.execution.calls import context, methods
+from flowdeck.execution.calls.arguments import Inputs, awaited_in, inputs_in
+from flowdeck.execution.calls.context import FlowRunContext
+from flowdeck.execution.calls.futures import TaskFuture, TaskFutureList, value_of
+from flowdeck.execution.calls.mapping import is_future, items_of
+from flowdeck.execution.calls.methods import INSTANCE
+from flowdeck.execution.calls.task_calls import TaskCall, make_call
+from flowdeck.execution.drivers.drivers import AsyncDriver, PausingDriver, SyncDriver, finish
+from flowdeck.execution.drivers.generators import iterate, iterate_async, stepping, stepping_async, suspended_in
+from flowdeck.execution.engine.task_engine import run_task
+from flowdeck.execution.hooks.hook_decorators import TaskRunHooks
+from flowdeck.execution.hooks.hooks import is_from_outside
+from flowdeck.execution.hooks.naming import name_task_run
+from flowdeck.execution.limits.retry_timers import job_of
+from flowdeck.execution.logs.run_logs import capture_prints
+from flowdeck.execution.recording.facts import TaskRunsMade
+from flowdeck.execution.recording.failures import state_of_error
+from flowdeck.execution.starts import standalone_tasks
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, DefinitionError
-from flowdeck.rules.hooks import with_those_of
-from flowdeck.rules.options import TaskOptions, merged, task_spec
-from flowdeck.rules.retries import exponential_backoff
-from flowdeck.rules.specs import TaskSpec
+from flowdeck.rules.keys.cache_policies import task_input_hash
+from flowdeck.rules.keys.call_keys import task_key
+from flowdeck.rules.options.hooks import with_those_of
+from flowdeck.rules.options.options import TaskOptions, merged, task_spec
+from flowdeck.rules.options.retries import exponential_backoff
+from flowdeck.rules.options.specs import TaskSpec
 from flowdeck.rules.states import State, named
 
 __all__ = ["Task", "exponential_backoff", "task", "task_input_hash"]
@@ -104,8 +105,8 @@ class Task(TaskRunHooks, Generic[P, R]):
             return self._items(args, kwargs)  # pyright: ignore[reportReturnType]
         if context.flow_run.get() is None:
             if self.is_async:
-                return called_as(self, tasks_alone.call_async(self, args, kwargs, return_state))
-            return tasks_alone.call(self, args, kwargs, return_state)
+                return called_as(self, standalone_tasks.call_async(self, args, kwargs, return_state))
+            return standalone_tasks.call(self, args, kwargs, return_state)
         call = self._call(args, kwargs)
         if self.is_async:
             return called_as(self, self._run_async(call, return_state))
@@ -122,7 +123,7 @@ class Task(TaskRunHooks, Generic[P, R]):
         return_state = bool(kwargs.pop("return_state", False))
         future: TaskFuture[R]
         if context.flow_run.get() is None:
-            future = tasks_alone.submit(self, args, kwargs)
+            future = standalone_tasks.submit(self, args, kwargs)
         else:
             future = self._submit(args, kwargs)
         if not return_state:
@@ -150,7 +151,7 @@ class Task(TaskRunHooks, Generic[P, R]):
         """
         return_state = bool(kwargs.pop("return_state", False))
         in_run = context.flow_run.get() is not None
-        futures = self._map(args, kwargs) if in_run else tasks_alone.submit_each(self, args, kwargs)
+        futures = self._map(args, kwargs) if in_run else standalone_tasks.submit_each(self, args, kwargs)
         if not return_state:
             return futures
         futures.wait()
@@ -179,7 +180,7 @@ class Task(TaskRunHooks, Generic[P, R]):
         """Return the same task with other options; what is not given stays, its name too.
 
         Args:
-            options: see `flowdeck.rules.options.TaskOptions`; None is the default of an option.
+            options: see `flowdeck.rules.options.options.TaskOptions`; None is the default of an option.
 
         Raises:
             DefinitionError: an option is unknown or cannot be used.
@@ -206,7 +207,7 @@ class Task(TaskRunHooks, Generic[P, R]):
     def _items(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Return what gives the items of a generator as they are produced."""
         if context.flow_run.get() is None:
-            return (tasks_alone.items_async if self.is_async else tasks_alone.items)(self, args, kwargs)
+            return (standalone_tasks.items_async if self.is_async else standalone_tasks.items)(self, args, kwargs)
 
         async def life() -> State:
             call = self._call(args, kwargs)
@@ -298,7 +299,7 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
     Args:
         function: given when used as `@task` without parentheses.
-        options: see `flowdeck.rules.options.TaskOptions`.
+        options: see `flowdeck.rules.options.options.TaskOptions`.
 
     Raises:
         DefinitionError: an option is unknown or cannot be used.

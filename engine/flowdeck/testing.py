@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from flowdeck.execution import flow_starts, tasks_alone
-from flowdeck.store.database import Database
+from flowdeck.execution.starts import run_creation, standalone_tasks
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import Home
 
 __all__ = ["flowdeck_test_harness"]
@@ -46,12 +46,12 @@ def flowdeck_test_harness() -> Generator[Path]:
         try:
             yield home.path
         finally:
-            tasks_alone.wait_for_ends()
+            standalone_tasks.wait_for_ends()
             if former is None:
                 os.environ.pop(_VARIABLE, None)
             else:
                 os.environ[_VARIABLE] = former
-            flow_starts.close_shared_database(home)
+            run_creation.close_shared_database(home)
 
 
 def _empty_home() -> Path:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from flowdeck.execution import context
-from flowdeck.execution.task_transactions import TaskTransaction
-from flowdeck.execution.transactions import Transaction
-from flowdeck.rules.cache_policies import MAXIMUM_KEY_LENGTH
+from flowdeck.execution.calls import context
+from flowdeck.execution.transactions.task_transactions import TaskTransaction
+from flowdeck.execution.transactions.transactions import Transaction
 from flowdeck.rules.exceptions import UsageError
-from flowdeck.rules.transactions import CommitMode, IsolationLevel, TransactionState
+from flowdeck.rules.keys.cache_policies import MAXIMUM_KEY_LENGTH
+from flowdeck.rules.options.transactions import CommitMode, IsolationLevel, TransactionState
 
 __all__ = ["CommitMode", "IsolationLevel", "Transaction", "TransactionState", "get_transaction", "transaction"]
 

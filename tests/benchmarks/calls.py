@@ -35,7 +35,7 @@ def figures() -> Iterator[Figure]:
 
 def bare_commits(home: Path) -> float:
     """Insert and update one row a call, each in a transaction of its own; return calls a second."""
-    from flowdeck.store import sqlite
+    from flowdeck.store.database import sqlite
 
     path = home / "floor.db"
     path.unlink(missing_ok=True)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flowdeck.rules.ids import new_run_id
-from flowdeck.store.log_writer import LogEntry, LogWriter
+from flowdeck.rules.runs.ids import new_run_id
+from flowdeck.store.logs.log_writer import LogEntry, LogWriter
 from tests.support.terminal import Terminal
 from tests.tui.seeded_home import SeededHome
 
@@ -24,7 +24,7 @@ from flowdeck.deck import Deck
 from flowdeck_tui.launch import _quiet_textual
 with _quiet_textual():
     from flowdeck_tui.app import FlowdeckApp
-    from flowdeck_tui.messages import EngineUp
+    from flowdeck_tui.live.messages import EngineUp
 app = FlowdeckApp(sys.argv[1], Deck, bring_engine_up=lambda deck, folder, post: post(EngineUp(None)))
 app.run()
 """

@@ -9,16 +9,18 @@ from typing import Any
 
 from flowdeck.deck import Deck, FlowEntry, RunError
 from flowdeck.rules.clock import SYSTEM_CLOCK
-from flowdeck.rules.ids import new_run_id
+from flowdeck.rules.runs.ids import new_run_id
 from flowdeck.rules.states import named
-from flowdeck.store import flow_runs, processes, task_runs
+from flowdeck.store import processes
+from flowdeck.store.calls import task_runs
+from flowdeck.store.calls.task_runs import NewTaskRun, RecordedValue
 from flowdeck.store.catalogue import Catalogue, FlowDescription
-from flowdeck.store.database import Database
-from flowdeck.store.flow_runs import NewFlowRun
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import locate
-from flowdeck.store.log_writer import LogWriter
-from flowdeck.store.run_facts import CALLS_PER_RUN, error_to_json
-from flowdeck.store.task_runs import NewTaskRun, RecordedValue
+from flowdeck.store.logs.log_writer import LogWriter
+from flowdeck.store.run_values import CALLS_PER_RUN, error_to_json
+from flowdeck.store.runs import flow_runs
+from flowdeck.store.runs.flow_runs import NewFlowRun
 
 SCHEMA = {
     "type": "object",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flowdeck.execution import context
+from flowdeck.execution.calls import context
 from flowdeck.host.loading import LoadError, find_flow, flows_of, load_file, module_name_of
 from flowdeck.rules.exceptions import NotFoundError
 from tests.cli.conftest import Script

@@ -13,7 +13,7 @@ import pytest
 
 from flowdeck.deck import Deck
 from flowdeck.store import engines
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import locate
 from tests.cli.conftest import Command
 

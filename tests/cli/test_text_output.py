@@ -13,7 +13,7 @@ from flowdeck.cli import text_output
 from flowdeck.cli.tables import Cell, Paper, cell_width, paper_for, table
 from flowdeck.deck import Deck
 from flowdeck.rules.states import StateType
-from flowdeck_tui import present
+from flowdeck_tui.text import present
 from tests.cli.conftest import Command, Script
 from tests.cli.seeds import Seeds
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from flowdeck.deck import Deck
+from flowdeck.rules.runs.waiting import Surroundings, waiting_reason
 from flowdeck.rules.states import NAMES, StateType
-from flowdeck.rules.waiting import Surroundings, waiting_reason
 from flowdeck.store import engines, processes
 from tests.cli.conftest import Command
 from tests.cli.seeds import Seeds

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from flowdeck.deck import Deck, FlowEntry, RunQuery
-from flowdeck.rules.ids import short_id
+from flowdeck.rules.runs.ids import short_id
 from flowdeck.rules.states import StateType
 from flowdeck.store.catalogue import FlowDescription
 from tests.cli.conftest import Command, Script

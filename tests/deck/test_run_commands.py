@@ -16,9 +16,9 @@ from flowdeck.rules.exceptions import (
     ParameterError,
     RefusedError,
 )
-from flowdeck.rules.run_filter import of_flow
+from flowdeck.rules.runs.run_filter import of_flow
 from flowdeck.rules.states import StateType
-from flowdeck.store import flow_runs
+from flowdeck.store.runs import flow_runs
 from tests.deck.seeds import in_state
 from tests.store.rows import make_child
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from flowdeck import Flow, Task, flow, task
-from flowdeck.execution.drivers import finish
+from flowdeck.execution.drivers.drivers import finish
 
 Body = Callable[..., Coroutine[Any, Any, Any]]
 

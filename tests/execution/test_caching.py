@@ -14,9 +14,9 @@ import pytest
 from flowdeck import flow, task
 from flowdeck.cache_policies import DEFAULT, INPUTS, NO_CACHE, RUN_ID, TASK_SOURCE
 from flowdeck.deck import Deck, TaskRun
-from flowdeck.execution import flow_starts
+from flowdeck.execution.starts import run_creation
 from flowdeck.rules.clock import SYSTEM_CLOCK
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import Home, locate
 from flowdeck.tasks import task_input_hash
 from tests.execution.dialects import Dialect
@@ -154,7 +154,7 @@ def test_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
     main = flow(validate_parameters=False)(main.fn)
     assert (main(kept), main(fresh), main(kept)) == (1, 2, 2)
     monkeypatch.setenv("FLOWDECK_CACHING", "refresh")
-    flow_starts.close_shared_database(locate())
+    run_creation.close_shared_database(locate())
     assert (main(never), main(kept)) == (2, 3)
 
 

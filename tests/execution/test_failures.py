@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from flowdeck import flow, task
-from flowdeck.execution import failures
-from flowdeck.execution.failures import describe, sentence, state_of_error, storable
+from flowdeck.execution.recording import failures
+from flowdeck.execution.recording.failures import describe, sentence, state_of_error, storable
 from flowdeck.rules.exceptions import CancelledRun
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from flowdeck import State, TaskFuture, flow, task
 from flowdeck.deck import Deck, FlowRun, TaskRun
-from flowdeck.execution import flow_engine
+from flowdeck.execution.engine import flow_engine
 from flowdeck.rules.exceptions import FailedRun
 from flowdeck.rules.states import StateType, named
 from tests.execution.dialects import Dialect

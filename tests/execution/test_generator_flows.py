@@ -10,9 +10,10 @@ import pytest
 
 from flowdeck import flow, task
 from flowdeck.deck import Deck, FlowRun
-from flowdeck.execution import context, flow_starts
-from flowdeck.store import flow_runs
+from flowdeck.execution.calls import context
+from flowdeck.execution.starts import run_creation
 from flowdeck.store.home import Home
+from flowdeck.store.runs import flow_runs
 from tests.execution.generator_tasks import BrokenError, numbers, numbers_async
 from tests.support.scripts import Scripts
 
@@ -113,12 +114,12 @@ def test_flow_that_is_a_generator_runs_to_its_end_for_an_engine(home: Home, deck
 
     list(pages(1))
     for each in (pages, pages_async):
-        database = flow_starts.shared_database()
+        database = run_creation.shared_database()
         template = deck.flow_runs()[-1]
 
         def make(connection: Any, template: FlowRun = template) -> int:
-            new = flow_starts._new(
-                pages.spec, pages.fn.__code__, '{"count": 3}', flow_starts.named("Pending"), frozenset()
+            new = run_creation._new(
+                pages.spec, pages.fn.__code__, '{"count": 3}', run_creation.named("Pending"), frozenset()
             )
             return flow_runs.insert(connection, new)
 

@@ -10,7 +10,7 @@ import pytest
 
 from flowdeck import flow, task
 from flowdeck.deck import Deck, TaskRun
-from flowdeck.execution.given_items import GivenItems, Items
+from flowdeck.execution.drivers.yielded_items import GivenItems, Items
 from tests.execution.generator_tasks import BrokenError
 from tests.support.scripts import Scripts
 

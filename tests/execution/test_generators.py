@@ -12,7 +12,7 @@ import pytest
 
 from flowdeck import flow, task
 from flowdeck.deck import Deck, FlowRun, TaskRun
-from flowdeck.execution import context
+from flowdeck.execution.calls import context
 from tests.execution.generator_tasks import BrokenError, numbers, numbers_async
 
 Calls = Callable[[], list[TaskRun]]

@@ -13,7 +13,7 @@ import pytest
 
 from flowdeck import flow, get_run_logger, task
 from flowdeck.deck import Deck, LogRecord
-from flowdeck.execution import extra_loggers
+from flowdeck.execution.logs import extra_loggers
 from flowdeck.logging import disable_run_logger, flow_run_logger, get_logger, task_run_logger
 from flowdeck.rules.exceptions import MissingContextError, NotFoundError
 from tests.execution.dialects import Dialect

@@ -13,8 +13,8 @@ import pytest
 from flowdeck import Flow, Task, flow, task
 from flowdeck.cache_policies import INPUTS
 from flowdeck.deck import Deck, TaskRun
-from flowdeck.rules.cache_policies import KeyFunction
 from flowdeck.rules.exceptions import DefinitionError
+from flowdeck.rules.keys.cache_policies import KeyFunction
 from tests.execution.dialects import Dialect
 
 Calls = Callable[[], list[TaskRun]]

@@ -11,7 +11,7 @@ import pytest
 
 from flowdeck import Flow, Task, flow, task
 from flowdeck.deck import Deck, FlowRun
-from flowdeck.execution import context
+from flowdeck.execution.calls import context
 from tests.support.scripts import Scripts
 
 LastRun = Callable[[], FlowRun]

@@ -10,10 +10,10 @@ import pytest
 
 from flowdeck import flow
 from flowdeck.deck import Deck, FlowRun, RunQuery
-from flowdeck.execution import flow_starts
+from flowdeck.execution.starts import run_creation
 from flowdeck.rules.exceptions import ParameterError
 from flowdeck.rules.states import named
-from flowdeck.store import flow_runs
+from flowdeck.store.runs import flow_runs
 from tests.execution.dialects import Dialect
 from tests.store.rows import new_run
 
@@ -147,7 +147,7 @@ def test_claimed_run_takes_its_parameters_from_its_record(dialect: Dialect, deck
         seen.append((day, more, rate, rest))
 
     key = claimed({"day": 3, "more": [4, 5], "rest": {"note": "x"}}, deck)
-    assert main.run_claimed(flow_starts.shared_database(), key, 1).is_completed()
+    assert main.run_claimed(run_creation.shared_database(), key, 1).is_completed()
     assert seen == [(3, (4, 5), 0.5, {"note": "x"})]
     assert deck.flow_runs()[0].state_name == "Completed"
 
@@ -159,6 +159,6 @@ def test_claimed_run_that_does_not_fit_fails(dialect: Dialect, deck: Deck) -> No
     async def main(day: int) -> None: ...
 
     key = claimed({"hour": 3}, deck)
-    state = main.run_claimed(flow_starts.shared_database(), key, 1)
+    state = main.run_claimed(run_creation.shared_database(), key, 1)
     assert state.is_failed()
     assert "has no parameter hour" in str(deck.flow_runs()[0].state_message)

@@ -12,7 +12,7 @@ import pytest
 from flowdeck import flow, task, transaction
 from flowdeck.cache_policies import INPUTS, TASK_SOURCE
 from flowdeck.deck import Deck, TaskRun
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from flowdeck.transactions import IsolationLevel
 from tests.execution.journal import Journal
 from tests.support.scripts import Scripts
@@ -305,7 +305,7 @@ def test_transaction_that_a_kill_cut_short_goes_on(
     again = f"""
         from flowdeck.execution import flow_starts
         from flowdeck.store import supervision
-        from flowdeck.store.flow_runs import schedule_again, claim
+        from flowdeck.store.runs.flow_runs import schedule_again, claim
         from flowdeck.rules.states import State, StateType, named
         from my_flow import main
         database = flow_starts.shared_database()

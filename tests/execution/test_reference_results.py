@@ -15,7 +15,7 @@ from flowdeck.cache_policies import DEFAULT, FLOW_PARAMETERS, INPUTS, NO_CACHE, 
 from flowdeck.deck import Deck, FlowRun, RunQuery, TaskRun
 from flowdeck.exceptions import MappingLengthMismatch, MappingMissingIterable, MissingContextError
 from flowdeck.logging import disable_run_logger, flow_run_logger, get_logger, task_run_logger
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import Home
 from flowdeck.task_runners import ConcurrentTaskRunner, ProcessPoolTaskRunner, SequentialTaskRunner
 from flowdeck.tasks import task_input_hash

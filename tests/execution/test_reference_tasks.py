@@ -14,9 +14,9 @@ from flowdeck import allow_failure, flow, opaque, quote, runtime, tags, task
 from flowdeck.cache_policies import INPUTS
 from flowdeck.deck import FlowRun, TaskRun
 from flowdeck.exceptions import DefinitionError, UnfinishedRun
-from flowdeck.rules.retries import retry_policy
+from flowdeck.rules.options.retries import retry_policy
 from flowdeck.states import Failed, State
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from flowdeck.tasks import exponential_backoff
 from tests.execution.dialects import Dialect
 

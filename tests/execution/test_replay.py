@@ -10,7 +10,7 @@ import pytest
 
 from flowdeck import flow, task
 from flowdeck.deck import Deck, FlowRun, RunQuery, TaskRun
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from tests.execution.dialects import Dialect
 from tests.execution.once import Once
 

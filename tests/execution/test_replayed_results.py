@@ -11,7 +11,7 @@ import pytest
 
 from flowdeck import flow, task
 from flowdeck.deck import TaskRun
-from flowdeck.execution.large_values import LargeValues
+from flowdeck.execution.recording.value_origins import LargeValues
 from flowdeck.store.home import Home
 from tests.execution.once import Once
 

@@ -10,7 +10,7 @@ import pytest
 
 from flowdeck import flow, task
 from flowdeck.rules.exceptions import DefinitionError
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import Home
 
 

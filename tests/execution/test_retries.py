@@ -10,7 +10,7 @@ import pytest
 
 from flowdeck import flow, task
 from flowdeck.deck import Deck, FlowRun, TaskRun
-from flowdeck.execution import drivers
+from flowdeck.execution.drivers import drivers
 from flowdeck.rules.states import StateType
 from tests.execution.dialects import Dialect
 from tests.execution.flaky import Flaky
@@ -138,7 +138,7 @@ def test_interrupted_wait_closes_the_call(
         raise KeyboardInterrupt
 
     for driver in ("SyncDriver", "AsyncDriver"):
-        monkeypatch.setattr(f"flowdeck.execution.drivers.{driver}.sleep", interrupt)
+        monkeypatch.setattr(f"flowdeck.execution.drivers.drivers.{driver}.sleep", interrupt)
 
     @dialect.task(retries=1, retry_delay_seconds=60)
     async def load() -> None:
@@ -272,7 +272,7 @@ def test_cancel_while_a_flow_waits_for_its_retry(dialect: Dialect, deck: Deck, m
         deck.cancel(deck.flow_runs()[0].id)
 
     for driver in ("SyncDriver", "AsyncDriver"):
-        monkeypatch.setattr(f"flowdeck.execution.drivers.{driver}.sleep", cancel)
+        monkeypatch.setattr(f"flowdeck.execution.drivers.drivers.{driver}.sleep", cancel)
 
     @dialect.flow(retries=1, retry_delay_seconds=60)
     async def main() -> int:

@@ -9,9 +9,9 @@ import pytest
 
 from flowdeck import flow, runtime, task
 from flowdeck.deck import Deck, FlowRun, TaskRun
-from flowdeck.execution import flow_starts
-from flowdeck.rules.run_names import NAME_LENGTH_MAX, is_drawn, new_run_name
-from flowdeck.store import flow_runs
+from flowdeck.execution.starts import run_creation
+from flowdeck.rules.runs.run_names import NAME_LENGTH_MAX, is_drawn, new_run_name
+from flowdeck.store.runs import flow_runs
 from tests.execution.dialects import Dialect
 
 Calls = Callable[[], list[TaskRun]]
@@ -182,10 +182,10 @@ def test_name_that_a_user_gave_stays(deck: Deck) -> None:
     def main() -> None: ...
 
     main()
-    database = flow_starts.shared_database()
+    database = run_creation.shared_database()
 
     def make(connection: Any) -> int:
-        new = flow_starts._new(main.spec, main.fn.__code__, "{}", flow_starts.named("Pending"), frozenset())
+        new = run_creation._new(main.spec, main.fn.__code__, "{}", run_creation.named("Pending"), frozenset())
         key = flow_runs.insert(connection, new)
         flow_runs.set_columns(connection, key, {"name": "by hand"})
         return key

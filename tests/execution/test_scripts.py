@@ -140,7 +140,7 @@ def test_wrong_setting_is_one_sentence(scripts: Scripts) -> None:
 def test_disk_that_gets_full_in_the_middle(scripts: Scripts, deck: Deck) -> None:
     """The task call that cannot be recorded raises; nothing was acknowledged that is not there."""
     ended = scripts.run("""
-        from flowdeck.execution.flow_starts import shared_database
+        from flowdeck.execution.starts.run_creation import shared_database
         @task
         def step(): ...
         @flow

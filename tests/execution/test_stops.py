@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import Home
 from tests.support.scripts import PATIENCE_SECONDS
 

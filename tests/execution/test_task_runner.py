@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from flowdeck import flow, task
-from flowdeck.execution import blocking
-from flowdeck.execution.futures import TaskFuture
-from flowdeck.execution.task_runner import ThreadPool, when_done
+from flowdeck.execution.calls.futures import TaskFuture
+from flowdeck.execution.limits import slot_lending
+from flowdeck.execution.runners.task_runner import ThreadPool, when_done
 from flowdeck.rules.states import named
 from tests.execution.dialects import Dialect
 
@@ -162,8 +162,8 @@ def test_no_thread_is_left_over(dialect: Dialect) -> None:
 
 def test_store_that_fails_in_a_worker(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
     """The flow does not wait for ever for a call whose end could not be recorded: it hears why."""
-    from flowdeck.execution import fact_rows
-    from flowdeck.execution.facts import TaskRunStarted
+    from flowdeck.execution.recording import fact_rows
+    from flowdeck.execution.recording.facts import TaskRunStarted
     from flowdeck.rules.exceptions import StoreError
 
     def full(self: object, *_: object) -> bool:
@@ -214,7 +214,7 @@ def test_places_that_are_taken_back_lose_no_job() -> None:
     done = threading.Semaphore(0)
 
     def lend() -> None:
-        with blocking.allowed():
+        with slot_lending.allowed():
             inner = threading.Event()
             pool.put(inner.set)
             inner.wait(PATIENCE_SECONDS)

@@ -12,10 +12,10 @@ import pytest
 
 from flowdeck import State, flow, get_run_logger, task
 from flowdeck.deck import Deck, TaskRun
-from flowdeck.execution import flow_starts, tasks_alone
+from flowdeck.execution.starts import run_creation, standalone_tasks
 from flowdeck.host.loading import find_flow
 from flowdeck.rules.exceptions import MappingLengthMismatch, NotFoundError
-from flowdeck.store import flow_runs
+from flowdeck.store.runs import flow_runs
 from tests.execution.dialects import Dialect
 from tests.support.scripts import Scripts
 
@@ -93,7 +93,7 @@ def test_submit_and_map(dialect: Dialect, deck: Deck) -> None:
     assert [state.name for state in load.map([1, -1], return_state=True)] == ["Completed", "Failed"]
     with pytest.raises(BrokenError):
         load.submit(-2).result()
-    tasks_alone.wait_for_ends()
+    standalone_tasks.wait_for_ends()
     runs = deck.flow_runs()
     assert [(run.state_name, run.task_counts.total) for run in reversed(runs)] == [
         ("Completed", 1), ("Completed", 3), ("Completed", 1), ("Failed", 2), ("Failed", 1),
@@ -110,7 +110,7 @@ def test_map_that_cannot_be(deck: Deck) -> None:
 
     with pytest.raises(MappingLengthMismatch, match=r"add\.map\(\) was given iterables of different lengths"):
         add.map([1, 2], [1])
-    tasks_alone.wait_for_ends()
+    standalone_tasks.wait_for_ends()
     assert [run.state_name for run in deck.flow_runs()] == ["Failed"]
 
 
@@ -150,7 +150,7 @@ def test_generators(deck: Deck) -> None:
     assert list(given) == [1, 2]
     assert asyncio.run(read()) == [0, 1, 2]
     assert rows.submit().result() == [0, 1, 2]
-    tasks_alone.wait_for_ends()
+    standalone_tasks.wait_for_ends()
     assert {run.state_name for run in deck.flow_runs()[1:]} == {"Completed"}
     closed = rows()
     next(closed)
@@ -215,13 +215,13 @@ def test_run_can_be_started_again(tmp_path: Path, deck: Deck) -> None:
     )
     found = find_flow(source, "load")
     assert found(3) == 30
-    database = flow_starts.shared_database()
+    database = run_creation.shared_database()
     key = deck.flow_runs()[0].key
 
     def again(connection: Any) -> None:
-        flow_runs.schedule_again(connection, key, flow_starts.named("Scheduled"), 1, attempt=2, environment=None)
+        flow_runs.schedule_again(connection, key, run_creation.named("Scheduled"), 1, attempt=2, environment=None)
         flow_runs.set_columns(connection, key, {"incarnation": 2})
-        flow_runs.set_state(connection, key, flow_starts.named("Pending"), 2)
+        flow_runs.set_state(connection, key, run_creation.named("Pending"), 2)
 
     database.write(again)
     state = found.run_claimed(database, key, 2)

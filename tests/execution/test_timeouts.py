@@ -12,8 +12,8 @@ import pytest
 
 from flowdeck import flow, task
 from flowdeck.deck import Deck, FlowRun, TaskRun
-from flowdeck.execution import limited_calls
-from flowdeck.execution.limited_calls import CANCEL_CAUGHT, LOOP_KEPT_BUSY, STILL_BUSY
+from flowdeck.execution.limits import timed_calls
+from flowdeck.execution.limits.timed_calls import CANCEL_CAUGHT, LOOP_KEPT_BUSY, STILL_BUSY
 from flowdeck.rules.exceptions import CancelledRun
 from flowdeck.rules.states import StateType
 from tests.execution.dialects import Dialect
@@ -28,7 +28,7 @@ SHORT_SECONDS = 0.05
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The test fails when it takes as long as something that should have been ended."""
     began = time.monotonic()
-    monkeypatch.setattr(limited_calls, "COROUTINE_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(timed_calls, "COROUTINE_GRACE_SECONDS", 0.1)
     yield
     assert time.monotonic() - began < LONG_SECONDS / 2
 
@@ -175,7 +175,7 @@ def test_call_of_a_thread_that_was_given_up_is_refused(
     calls: Calls, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may not add to a run that has gone on."""
-    monkeypatch.setattr(limited_calls._ThreadCall, "_interrupt", lambda _: None)  # code that nothing reaches
+    monkeypatch.setattr(timed_calls._ThreadCall, "_interrupt", lambda _: None)  # code that nothing reaches
     ended: list[BaseException | str] = []
     over = threading.Event()
 

@@ -11,7 +11,7 @@ import pytest
 
 from flowdeck import flow, task
 from flowdeck.deck import FlowRun, TaskRun
-from flowdeck.execution import alarms, limited_calls
+from flowdeck.execution.limits import main_thread_timeouts, timed_calls
 
 Calls = Callable[[], list[TaskRun]]
 LONG_SECONDS = 60.0
@@ -57,7 +57,7 @@ def test_task_timeout_within_a_flow_with_a_longer_one(calls: Calls, last_run: Ca
 
 def test_code_that_catches_everything_is_interrupted_again(monkeypatch: pytest.MonkeyPatch, calls: Calls) -> None:
     """And is TimedOut even if it comes to an end of its own."""
-    monkeypatch.setattr(alarms, "REPEAT_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(main_thread_timeouts, "REPEAT_SECONDS", SHORT_SECONDS)
 
     @task(timeout_seconds=SHORT_SECONDS)
     def stubborn() -> str:
@@ -131,7 +131,7 @@ def test_no_timer_without_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError
 
     monkeypatch.setattr(signal, "setitimer", unexpected)
-    monkeypatch.setattr(limited_calls, "call", unexpected)
+    monkeypatch.setattr(timed_calls, "call", unexpected)
 
     @task
     def work() -> int:

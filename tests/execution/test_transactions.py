@@ -13,7 +13,7 @@ import pytest
 from flowdeck import flow, task, transaction
 from flowdeck.deck import FlowRun, TaskRun
 from flowdeck.exceptions import FailedRun, MissingContextError, UsageError
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from flowdeck.transactions import Transaction, get_transaction
 from tests.execution.journal import Journal, current
 from tests.support.scripts import Scripts

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flowdeck.host import lost_hooks
+from flowdeck.host import orphaned_hooks
 from flowdeck.rules.states import StateType
 from flowdeck.service.supervisor import Supervisor
 from tests.support.live_home import LiveHome
@@ -47,7 +47,7 @@ def test_on_crashed_when_the_process_is_gone(live: LiveHome) -> None:
     assert live.messages(run, "print") == ["start 1 True main"]
     assert live.messages(run, "stdout") == ["raw"]
     assert crashed.error_count == 2  # the crash, and what the hook logged
-    lost_hooks.run_hooks(live.database, run.key)
+    orphaned_hooks.run_hooks(live.database, run.key)
     assert len(told(live, run)) == 2
 
 
@@ -112,9 +112,9 @@ def test_nothing_is_started_for_a_flow_without_such_hooks(live: LiveHome, monkey
         def main(): pass
         """)
     live.start_host(done).wait(30)
-    monkeypatch.setattr(lost_hooks, "_run", None)  # would be called
+    monkeypatch.setattr(orphaned_hooks, "_run", None)  # would be called
     for one in (run, done):
-        lost_hooks.run_hooks(live.database, one.key)
+        orphaned_hooks.run_hooks(live.database, one.key)
     assert live.database.reader().execute("SELECT count(*) FROM flow_run WHERE hooks IS NOT NULL").fetchone() == (0,)
 
 
@@ -162,9 +162,9 @@ def test_hooks_that_do_not_end_are_ended(live: LiveHome, monkeypatch: pytest.Mon
         @flow(on_crashed=wait_long)
         def main(): os._exit(3)
         """)
-    monkeypatch.setattr(lost_hooks, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(orphaned_hooks, "PATIENCE_SECONDS", 1.0)
     live.set_columns(run, hooks='["crashed"]', state_type="CRASHED", state_name="Crashed")
-    lost_hooks.run_hooks(live.database, run.key)
+    orphaned_hooks.run_hooks(live.database, run.key)
     assert live.messages(run, "engine") == ["Its hooks (on_crashed) were ended: they took longer than 1 s."]
 
 
@@ -176,7 +176,7 @@ def test_file_that_is_gone_is_a_sentence(live: LiveHome) -> None:
         """)
     live.set_columns(run, hooks='["crashed"]', state_type="CRASHED", state_name="Crashed")
     (Path(live.folder) / "flows.py").unlink()
-    lost_hooks.run_hooks(live.database, run.key)
+    orphaned_hooks.run_hooks(live.database, run.key)
     assert any("There is no file" in line for line in live.messages(run, "stderr"))
     assert live.messages(run, "engine")[0].startswith("Its hooks (on_crashed) did not come to their end.")
 
@@ -201,7 +201,7 @@ def test_script_that_vanished_has_its_hooks_called_by_the_engine(live: LiveHome)
     script.wait(30)
     supervisor = Supervisor(live.database, lambda key, incarnation: False)
     supervisor.look()
-    threads = [threading.Thread(target=lost_hooks.run_hooks, args=(live.database, run.key)) for _ in range(3)]
+    threads = [threading.Thread(target=orphaned_hooks.run_hooks, args=(live.database, run.key)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from flowdeck.deck import FlowEntry, FlowRun
-from flowdeck.rules import parameter_schema
-from flowdeck.rules import parameters as parameter_rules
 from flowdeck.rules.exceptions import ParameterError
+from flowdeck.rules.parameters import parameter_schema
+from flowdeck.rules.parameters import parameters as parameter_rules
 from flowdeck.rules.states import StateType
 from flowdeck.service.supervisor import HOST_GONE
-from flowdeck.store.log_writer import MAX_BYTES_SETTING
+from flowdeck.store.logs.log_writer import MAX_BYTES_SETTING
 from tests.support.live_home import LiveHome, is_running
 
 PIECE_BYTES = 64 * 1024

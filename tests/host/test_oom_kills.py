@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from flowdeck.deck import FlowRun
+from flowdeck.host.crash_recording import describe_kill
 from flowdeck.host.oom_kills import OomKills, OomVerdict, count_oom_kills, counter_file, counter_in, judge
-from flowdeck.host.run_end import describe_kill
 from flowdeck.host.run_host import KILLED_BELOW
-from flowdeck.rules.resource_use import ResourceUse
+from flowdeck.rules.runs.resource_use import ResourceUse
 from flowdeck.rules.states import StateType
 from tests.support.live_home import LiveHome
 

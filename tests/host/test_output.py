@@ -9,8 +9,8 @@ import pytest
 
 from flowdeck.host.output import PARTIAL_MAX_SECONDS, QUIET_SECONDS, RECORD_MAX_BYTES, LineSplitter, OutputStream
 from flowdeck.rules.clock import Clock
-from flowdeck.store.log_reader import LogReader
-from flowdeck.store.log_writer import LogWriter
+from flowdeck.store.logs.log_reader import LogReader
+from flowdeck.store.logs.log_writer import LogWriter
 
 
 class HandClock(Clock):

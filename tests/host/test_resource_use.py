@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from flowdeck.rules.resource_use import ResourceUse
+from flowdeck.rules.runs.resource_use import ResourceUse
 from flowdeck.rules.states import StateType
 from tests.support.live_home import LiveHome
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from flowdeck.rules.cache_options import CacheOptions, cache_options
-from flowdeck.rules.cache_policies import (
+from flowdeck.rules.exceptions import DefinitionError
+from flowdeck.rules.keys.cache_policies import (
     DEFAULT,
     FLOW_PARAMETERS,
     INPUTS,
@@ -25,7 +25,7 @@ from flowdeck.rules.cache_policies import (
     UnkeyedError,
     task_input_hash,
 )
-from flowdeck.rules.exceptions import DefinitionError
+from flowdeck.rules.options.cache_options import CacheOptions, cache_options
 
 
 class FakeTask(NamedTuple):

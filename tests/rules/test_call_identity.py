@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from flowdeck.rules.call_identity import call_inputs, call_key
-from flowdeck.rules.call_keys import MAXIMUM_INPUT_BYTES
+from flowdeck.rules.keys.call_identity import call_inputs, call_key
+from flowdeck.rules.keys.call_keys import MAXIMUM_INPUT_BYTES
 
 BIG = MAXIMUM_INPUT_BYTES + 1
 

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flowdeck.rules.call_keys import MAXIMUM_INPUT_BYTES, input_key, task_key
+from flowdeck.rules.keys.call_keys import MAXIMUM_INPUT_BYTES, input_key, task_key
 
 
 class Colour(enum.Enum):
@@ -140,7 +140,7 @@ SCRIPT = """
     def work(x): pass
 
     def told():
-        from flowdeck.rules.call_keys import input_key, task_key
+        from flowdeck.rules.keys.call_keys import input_key, task_key
         values = ({"a", "b", "c"}, Row("x", frozenset({"p", "q", "r"})), Colour.RED, Path("x"), Row, work)
         return [task_key(work), *(input_key((value,)).hex() for value in values)]
 

@@ -12,7 +12,7 @@ import numpy
 import pandas
 import pytest
 
-from flowdeck.rules.content_hashes import content_hash
+from flowdeck.rules.keys.content_hashes import content_hash
 
 FRAME = {"day": pandas.to_datetime(["2026-01-01", "2026-01-02"]), "name": ["a", None], "value": [1.5, float("nan")]}
 
@@ -63,7 +63,7 @@ def test_what_has_no_stable_bytes_has_no_hash() -> None:
 def test_hashes_are_the_same_in_every_process() -> None:
     """Whatever the hash seed is."""
     program = (
-        "import numpy, pandas; from flowdeck.rules.content_hashes import content_hash; "
+        "import numpy, pandas; from flowdeck.rules.keys.content_hashes import content_hash; "
         "print(content_hash({'a', 'b', 'c'}, {'x': numpy.arange(3)}, pandas.DataFrame({'a': ['x', 'y']})))"
     )
     told = {

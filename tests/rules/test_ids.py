@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from flowdeck.rules import ids
+from flowdeck.rules.runs import ids
 
 
 def test_an_id_is_a_version_7_uuid_of_now() -> None:

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from flowdeck.rules import parameter_checks, parameter_schema, parameters
-from flowdeck.rules.parameter_checks import problems_of
-from flowdeck.rules.parameter_models import ANY_INPUT
+from flowdeck.rules.parameters import parameter_checks, parameter_schema, parameters
+from flowdeck.rules.parameters.parameter_checks import problems_of
+from flowdeck.rules.parameters.parameter_models import ANY_INPUT
 
 
 class Settings(BaseModel):

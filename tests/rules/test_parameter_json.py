@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from flowdeck.rules import parameters
+from flowdeck.rules.parameters import parameters
 
 
 class Colour(Enum):

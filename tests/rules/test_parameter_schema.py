@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Optional
 import pytest
 from pydantic import BaseModel, Field
 
-from flowdeck.rules import parameter_checks, parameter_schema, parameters
+from flowdeck.rules.parameters import parameter_checks, parameter_schema, parameters
 
 
 class Colour(Enum):

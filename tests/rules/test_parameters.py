@@ -22,8 +22,8 @@ import pytest
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic takes the one of `typing` only from Python 3.12 on
 
-from flowdeck.rules import parameters
 from flowdeck.rules.exceptions import ParameterError
+from flowdeck.rules.parameters import parameters
 
 if TYPE_CHECKING:
     from nowhere import OnlyForTheTypeChecker  # pyright: ignore

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from flowdeck.rules.patterns import compiled
+from flowdeck.rules.text.patterns import compiled
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowdeck.rules.exceptions import DefinitionError
-from flowdeck.rules.retries import (
+from flowdeck.rules.options.retries import (
     MAXIMUM_DELAY_COUNT,
     MAXIMUM_DELAY_SECONDS,
     clamped_poisson_interval,

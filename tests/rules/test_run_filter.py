@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from flowdeck.rules.run_filter import (
+from flowdeck.rules.runs.run_filter import (
     KEYS,
     REGEX,
     TEXT,
@@ -21,7 +21,7 @@ from flowdeck.rules.run_filter import (
     written,
 )
 from flowdeck.rules.states import StateType
-from flowdeck.rules.time_words import Moment
+from flowdeck.rules.text.time_words import Moment
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flowdeck.rules import run_names
+from flowdeck.rules.runs import run_names
 
 
 def test_a_name_is_two_plain_words() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flowdeck.rules.bounded_bytes import BoundedBuffer, TooLargeError
 from flowdeck.rules.exceptions import DefinitionError
-from flowdeck.rules.serializers import (
+from flowdeck.rules.keys.bounded_bytes import BoundedBuffer, TooLargeError
+from flowdeck.rules.options.serializers import (
     PICKLE,
     CompressedSerializer,
     JSONSerializer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowdeck.rules.spares import SpareKey, variables_that_forbid
+from flowdeck.rules.runs.spares import SpareKey, variables_that_forbid
 
 
 def test_key_is_interpreter_and_version() -> None:

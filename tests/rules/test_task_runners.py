@@ -9,7 +9,7 @@ import pytest
 
 import flowdeck.task_runners
 from flowdeck.rules.exceptions import DefinitionError
-from flowdeck.rules.options import flow_spec
+from flowdeck.rules.options.options import flow_spec
 from flowdeck.task_runners import (
     ConcurrentTaskRunner,
     ProcessPoolTaskRunner,

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from flowdeck.rules.terminal_text import inert, inert_line, literal_pattern
+from flowdeck.rules.text.terminal_text import inert, inert_line, literal_pattern
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 

@@ -12,7 +12,7 @@ from flowdeck import flow, task
 from flowdeck.cache_policies import INPUTS
 from flowdeck.deck import Deck
 from flowdeck.service.eviction import GRACE_SECONDS, Eviction
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import Home
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flowdeck.service import journal
+from flowdeck.service import engine_log
 from flowdeck.service.lifetime import HomeWatch
 from flowdeck.store.home import Home
 from tests.support.live_home import PATIENCE_SECONDS
@@ -162,14 +162,14 @@ def test_log_of_an_engine_is_cut(one: OneEngine) -> None:
     log = one.told = one.home.engine_log
     one.home.path.mkdir()
     log.with_name("engine.log.1").write_text("of last year")
-    log.write_bytes(b"of last month\n" + b"x" * journal.LOG_MAX_BYTES)
+    log.write_bytes(b"of last month\n" + b"x" * engine_log.LOG_MAX_BYTES)
     log.chmod(0o600)
     engine = one.start()
     older = log.with_name("engine.log.1")
     one.until(lambda: older.read_bytes().startswith(b"of last month") and log.exists())
     engine.terminate()
     assert engine.wait(PATIENCE_SECONDS) == 0
-    both = older.read_bytes()[journal.LOG_MAX_BYTES :].decode() + one.said()
+    both = older.read_bytes()[engine_log.LOG_MAX_BYTES :].decode() + one.said()
     assert "serves" in both
     assert both.rstrip().endswith("Ended.")
     assert log.stat().st_size < 1000
@@ -180,11 +180,11 @@ def test_log_of_an_engine_is_cut(one: OneEngine) -> None:
 def test_short_log_and_other_files_are_left(one: OneEngine) -> None:
     """What goes to a terminal, or to a file of somebody else, is not ours to cut."""
     one.home.path.mkdir()
-    one.home.engine_log.write_bytes(b"x" * journal.LOG_MAX_BYTES)
+    one.home.engine_log.write_bytes(b"x" * engine_log.LOG_MAX_BYTES)
     engine = one.start()
     one.until(lambda: f"(pid {engine.pid}) serves" in one.said())
     engine.terminate()
     engine.wait(PATIENCE_SECONDS)
-    journal.cut(one.home.engine_log)
+    engine_log.cut(one.home.engine_log)
     assert not one.home.engine_log.with_name("engine.log.1").exists()
-    journal.cut(one.home.path / "no such file")
+    engine_log.cut(one.home.path / "no such file")

@@ -12,8 +12,8 @@ import pytest
 
 from flowdeck.deck import FlowRun
 from flowdeck.rules.states import StateType
+from flowdeck.service.liveness import START_PATIENCE_SECONDS
 from flowdeck.service.supervisor import RESTARTED, Supervisor
-from flowdeck.service.verdicts import START_PATIENCE_SECONDS
 from flowdeck.store import processes
 from tests.support.hand_clock import HandClock
 from tests.support.live_home import LiveHome, is_running

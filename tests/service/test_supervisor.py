@@ -10,9 +10,9 @@ import pytest
 
 from flowdeck.rules.clock import Clock
 from flowdeck.rules.states import StateType, named
+from flowdeck.service.liveness import START_PATIENCE_SECONDS
 from flowdeck.service.supervisor import HOST_GONE, PROCESS_GONE, Supervisor
-from flowdeck.service.verdicts import START_PATIENCE_SECONDS
-from flowdeck.store import flow_runs, supervision
+from flowdeck.store.runs import flow_runs, process_claims
 from tests.support.live_home import LiveHome, is_running
 
 QUICK = """
@@ -258,8 +258,8 @@ def test_retried_run_is_not_closed_by_what_was_known_of_its_last_attempt(live: L
     live.start_host(run).wait(30)
     pid, host_pid = live.now(run).pid, live.now(run).host_pid
     live.deck.retry(run.id)
-    holder = supervision.Holder(run.key, 1, host_pid, pid)
-    ended = live.database.write(lambda connection: supervision.end(connection, holder, 0, "gone"))
+    holder = process_claims.Holder(run.key, 1, host_pid, pid)
+    ended = live.database.write(lambda connection: process_claims.end(connection, holder, 0, "gone"))
     assert ended is None
     assert live.now(run).state_type is StateType.SCHEDULED
     assert os.getpid() != pid

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from flowdeck.rules.states import StateType
-from flowdeck.service.verdicts import START_PATIENCE_SECONDS, StateAges, Verdict, judge
-from flowdeck.store.supervision import LiveRun
+from flowdeck.service.liveness import START_PATIENCE_SECONDS, StateAges, Verdict, judge
+from flowdeck.store.runs.process_claims import LiveRun
 from tests.support.hand_clock import HandClock
 
 BARE = LiveRun(

@@ -13,8 +13,8 @@ from flowdeck.deck import FlowEntry
 from flowdeck.service.describing import Describer, Description
 from flowdeck.service.discovery import Discovery
 from flowdeck.store.catalogue import Catalogue
-from flowdeck.store.database import Database
-from flowdeck.store.feed import ChangeFeed
+from flowdeck.store.database.database import Database
+from flowdeck.store.database.feed import ChangeFeed
 from flowdeck.store.home import locate
 
 PATIENCE_SECONDS = 30.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from tests.store.seen import Rows
 
 

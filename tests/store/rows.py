@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdeck.rules.ids import new_run_id
+from flowdeck.rules.runs.ids import new_run_id
 from flowdeck.rules.states import NAMES, TERMINAL, State, StateType, named
-from flowdeck.store import flow_runs, task_runs
-from flowdeck.store.database import Database
-from flowdeck.store.flow_runs import NewFlowRun
-from flowdeck.store.run_facts import CALLS_PER_RUN
-from flowdeck.store.task_runs import NewTaskRun
+from flowdeck.store.calls import task_runs
+from flowdeck.store.calls.task_runs import NewTaskRun
+from flowdeck.store.database.database import Database
+from flowdeck.store.run_values import CALLS_PER_RUN
+from flowdeck.store.runs import flow_runs
+from flowdeck.store.runs.flow_runs import NewFlowRun
 
 NAME_OF = {state_type: name for name, state_type in reversed(NAMES.items())}
 """The plain name of each type."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flowdeck.store import sqlite
+from flowdeck.store.database import sqlite
 
 Operation = Callable[[sqlite.Connection], Any]
 Rows = Callable[[], list[int]]

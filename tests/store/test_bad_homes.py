@@ -14,9 +14,9 @@ import pytest
 
 from flowdeck.deck import Deck
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.store import database as database_module
-from flowdeck.store import sqlite
-from flowdeck.store.database import Database
+from flowdeck.store.database import database as database_module
+from flowdeck.store.database import sqlite
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import Home
 from tests.support.scripts import PATIENCE_SECONDS, Scripts
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from flowdeck.rules.states import StateType, named
-from flowdeck.store import flow_runs
 from flowdeck.store.catalogue import Catalogue, FileState, FlowDescription
-from flowdeck.store.database import Database
-from flowdeck.store.run_facts import RunError
+from flowdeck.store.database.database import Database
+from flowdeck.store.run_values import RunError
+from flowdeck.store.runs import flow_runs
 from tests.store.rows import make_child, make_run
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": []}

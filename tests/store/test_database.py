@@ -17,9 +17,9 @@ import pytest
 
 from flowdeck import store
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.store import connections, sqlite
-from flowdeck.store import database as database_module
-from flowdeck.store.database import Busy, Database
+from flowdeck.store.database import connections, sqlite
+from flowdeck.store.database import database as database_module
+from flowdeck.store.database.database import Busy, Database
 from flowdeck.store.home import Home
 from tests.store.seen import Interrupted, Operation, Rows, add, fail
 from tests.support.scripts import Scripts
@@ -149,7 +149,7 @@ def test_interrupt_ends_the_wait_for_a_lock(database: Database, held: sqlite.Con
 def test_another_process_holds_the_lock(database: Database, scripts: Scripts) -> None:
     """Locks hold between processes, and one that is killed leaves none behind."""
     script = scripts.start("""
-        from flowdeck.store.database import Database
+        from flowdeck.store.database.database import Database
         def hold(connection):
             print("held", flush=True)
             time.sleep(60)
@@ -285,8 +285,8 @@ def test_home_without_the_tools_to_make_it(tmp_path: Path, monkeypatch: pytest.M
     """Where sqlite-utils is missing, a new home is refused with a sentence that says how to make one."""
     monkeypatch.setitem(sys.modules, "sqlite_utils", None)
     for module in ("schema", "migration"):
-        monkeypatch.delitem(sys.modules, f"flowdeck.store.{module}", raising=False)
-        monkeypatch.delattr(store, module, raising=False)
+        monkeypatch.delitem(sys.modules, f"flowdeck.store.database.{module}", raising=False)
+        monkeypatch.delattr(store.database, module, raising=False)
     with pytest.raises(StoreError, match="no sqlite_utils to set it up"):
         Database(Home(tmp_path / "home"))
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from flowdeck.store import database as database_module
-from flowdeck.store import sqlite
-from flowdeck.store.database import Database
+from flowdeck.store.database import database as database_module
+from flowdeck.store.database import sqlite
+from flowdeck.store.database.database import Database
 from tests.store.seen import Interrupted, Rows, add
 
 CALLED = frozenset({"CALL", "CALL_KW", "CALL_FUNCTION_EX", "JUMP_BACKWARD", "RESUME"})

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.store import forks
-from flowdeck.store.database import Database
+from flowdeck.store.database import forks
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import Home
 from tests.support.scripts import Scripts
 
@@ -45,7 +45,7 @@ def test_kill_in_the_middle_of_making_a_home(scripts: Scripts, tmp_path: Path) -
     ended = scripts.run(
         """
         from flowdeck.store import schema
-        from flowdeck.store.database import Database
+        from flowdeck.store.database.database import Database
         third = schema.migrations._migrations[2]
         make = third.fn
         def die(db):
@@ -68,7 +68,7 @@ def test_forked_child_keeps_what_it_commits(scripts: Scripts, tmp_path: Path, em
     shutil.copytree(empty_home, tmp_path / "other")
     ended = scripts.run(
         f"""
-        from flowdeck.store.database import Database
+        from flowdeck.store.database.database import Database
         database = Database()
         insert = "INSERT INTO watched_folder VALUES (?, ?)"
         add = lambda number: database.write(lambda connection: connection.execute(insert, (str(number), number)))
@@ -98,7 +98,7 @@ def test_forked_child_keeps_what_it_commits(scripts: Scripts, tmp_path: Path, em
 def test_fork_while_another_thread_commits(scripts: Scripts) -> None:
     """The child inherits no lock of a thread that it does not have."""
     ended = scripts.run("""
-        from flowdeck.store.database import Database
+        from flowdeck.store.database.database import Database
         database = Database()
         database.write(lambda connection: connection.execute("CREATE TABLE seen(number INTEGER)"))
         insert = "INSERT INTO seen VALUES (?)"

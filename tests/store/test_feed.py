@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 
 from flowdeck.rules.states import named
-from flowdeck.store import doorbell, engines, feed, flow_runs, schema, task_runs
+from flowdeck.store import engines
+from flowdeck.store.calls import task_runs
 from flowdeck.store.catalogue import Catalogue
-from flowdeck.store.database import Database
-from flowdeck.store.feed import ChangeFeed
+from flowdeck.store.database import doorbell, feed, schema
+from flowdeck.store.database.database import Database
+from flowdeck.store.database.feed import ChangeFeed
 from flowdeck.store.home import Home
 from flowdeck.store.records import Changes
+from flowdeck.store.runs import flow_runs
 from tests.store.rows import make_call, make_run
 from tests.support.scripts import Scripts
 

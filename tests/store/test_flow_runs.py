@@ -9,11 +9,11 @@ import pytest
 
 from flowdeck.rules.exceptions import AmbiguousError, NotFoundError
 from flowdeck.rules.states import FLOW_RUN_TRANSITIONS, StateType, named
-from flowdeck.store import flow_run_queries, flow_runs
-from flowdeck.store.database import Database
-from flowdeck.store.flow_runs import marks
+from flowdeck.store.database.database import Database
 from flowdeck.store.records import FlowRun, TaskCounts
-from flowdeck.store.run_facts import CALLS_PER_RUN
+from flowdeck.store.run_values import CALLS_PER_RUN
+from flowdeck.store.runs import flow_run_queries, flow_runs
+from flowdeck.store.runs.flow_runs import marks
 from tests.store.rows import force, make_call, make_child, make_run, state
 
 

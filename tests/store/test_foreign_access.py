@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowdeck.deck import Deck
-from flowdeck.store import sqlite
+from flowdeck.store.database import sqlite
 from tests.support.scripts import Scripts
 
 needs_two_libraries = pytest.mark.skipif(sqlite.MODULE == "sqlite3", reason="there is one SQLite library only")

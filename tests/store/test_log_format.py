@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flowdeck.store.log_format import PIECE_BYTES, ParsedRecord, format_record, parse_line, parse_records
+from flowdeck.store.logs.log_format import PIECE_BYTES, ParsedRecord, format_record, parse_line, parse_records
 
 AT = 1_795_361_153_123_456  # 2026-11-22T15:25:53.123456Z
 

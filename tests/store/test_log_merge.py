@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from flowdeck.store import log_merge
-from flowdeck.store.log_format import format_record
-from flowdeck.store.log_lines import LineQuery
-from flowdeck.store.log_merge import LogPart, MergedLog
-from flowdeck.store.log_reader import LogReader
+from flowdeck.store.logs import log_merge
+from flowdeck.store.logs.log_format import format_record
+from flowdeck.store.logs.log_lines import LineQuery
+from flowdeck.store.logs.log_merge import LogPart, MergedLog
+from flowdeck.store.logs.log_reader import LogReader
 
 AT = 1_795_361_153_000_000
 LATE = AT + 10**12

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.store.log_format import format_record
-from flowdeck.store.log_lines import LineQuery, LogLine
-from flowdeck.store.log_reader import LogReader
+from flowdeck.store.logs.log_format import format_record
+from flowdeck.store.logs.log_lines import LineQuery, LogLine
+from flowdeck.store.logs.log_reader import LogReader
 
 AT = 1_795_361_153_123_456
 SEED = 11

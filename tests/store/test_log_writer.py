@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flowdeck.store.log_reader import LogReader
-from flowdeck.store.log_writer import LogEntry, LogWriter
+from flowdeck.store.logs.log_reader import LogReader
+from flowdeck.store.logs.log_writer import LogEntry, LogWriter
 
 AT = 1_795_361_153_123_456
 

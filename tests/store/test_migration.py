@@ -12,10 +12,12 @@ import pytest
 import sqlite_utils
 
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.store import flow_run_queries, foreign_access, migration, processes, schema, sqlite
-from flowdeck.store.database import Database
+from flowdeck.store import processes
+from flowdeck.store.database import foreign_access, migration, schema, sqlite
+from flowdeck.store.database.database import Database
+from flowdeck.store.database.version import KNOWN_REBUILDS, REBUILD, SCHEMA_VERSION
 from flowdeck.store.home import Home, prepare
-from flowdeck.store.version import KNOWN_REBUILDS, REBUILD, SCHEMA_VERSION
+from flowdeck.store.runs import flow_run_queries
 from tests.support.scripts import Scripts
 
 FIRST_OF_SCHEMA_2 = "add_resource_use"
@@ -120,7 +122,7 @@ def test_older_process_goes_on_through_a_migration(old_home: Home, scripts: Scri
     script = scripts.start(
         f"""
         from flowdeck.store import connections
-        from flowdeck.store.database import Database
+        from flowdeck.store.database.database import Database
         connections.SCHEMA_VERSION = 1
         database = Database()
         def add(number):

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from flowdeck.deck import Deck
-from flowdeck.store import sqlite
+from flowdeck.store.database import sqlite
 from tests.support.scripts import Scripts
 
 SENTENCE = "that flowdeck had open (os.closerange does that), so nothing more of it can be recorded."

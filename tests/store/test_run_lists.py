@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from flowdeck.rules.clock import to_microseconds
-from flowdeck.rules.run_filter import RunFilter, in_states, of_flow, parse
-from flowdeck.rules.run_order import Place, RunOrder, place_of
+from flowdeck.rules.runs.run_filter import RunFilter, in_states, of_flow, parse
+from flowdeck.rules.runs.run_order import Place, RunOrder, place_of
 from flowdeck.rules.states import StateType
-from flowdeck.store import flow_run_queries, flow_runs, run_scan
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from flowdeck.store.records import FlowRun, RunQuery
-from flowdeck.store.run_scan import RunScan
+from flowdeck.store.runs import flow_run_queries, flow_runs, run_scan
+from flowdeck.store.runs.run_scan import RunScan
 from tests.store.rows import NAME_OF, make_child, make_run
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

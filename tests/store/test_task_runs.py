@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from flowdeck.rules.states import TASK_RUN_TRANSITIONS, TERMINAL, State, StateType, named
-from flowdeck.store import flow_run_queries, flow_runs, task_run_queries, task_runs
-from flowdeck.store.database import Database
+from flowdeck.store.calls import task_run_queries, task_runs
+from flowdeck.store.database.database import Database
 from flowdeck.store.records import TaskCounts
-from flowdeck.store.run_facts import RunError, error_to_json
+from flowdeck.store.run_values import RunError, error_to_json
+from flowdeck.store.runs import flow_run_queries, flow_runs
 from tests.store.rows import force, make_call, make_run, new_call, state
 
 Change = Callable[[Any, int, State], bool]
@@ -32,7 +33,7 @@ CHANGES: dict[StateType, Change] = {
     StateType.PENDING: lambda connection, task_run_id, _: task_runs.set_not_ready(
         connection, task_run_id, 1, named("NotReady"), 5_000
     ),
-    **dict.fromkeys(TERMINAL, set_final),
+    **dict.fromkeys(sorted(TERMINAL), set_final),
 }
 """How a call comes into a state of this type. No call is ever PAUSED or CANCELLING."""
 

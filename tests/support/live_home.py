@@ -17,9 +17,10 @@ from typing import Any
 from flowdeck.deck import Deck, FlowEntry, FlowRun, LogRecord, RunQuery
 from flowdeck.host import process_tree
 from flowdeck.rules.clock import SYSTEM_CLOCK
-from flowdeck.store import flow_runs, processes, supervision
-from flowdeck.store.database import Database
+from flowdeck.store import processes
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import locate
+from flowdeck.store.runs import flow_runs, process_claims
 from tests.support.terminal import Terminal
 
 PATIENCE_SECONDS = 30.0
@@ -198,7 +199,7 @@ class LiveHome:
         if (engine := self.deck.engine_status().pid) is not None:  # brought up by a screen or a command
             with contextlib.suppress(ProcessLookupError):
                 os.kill(engine, signal.SIGKILL)
-        for run in supervision.live_runs(self.database.reader()):
+        for run in process_claims.live_runs(self.database.reader()):
             if processes.is_alive(run.host_pid, run.host_token) and run.host_pid is not None:
                 os.kill(run.host_pid, signal.SIGKILL)
         for (run_id,) in self.database.reader().execute("SELECT id FROM flow_run").fetchall():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flowdeck.deck import FlowRun, RunError
 from flowdeck.rules.clock import to_microseconds
 from flowdeck.rules.states import State, StateType, named
-from flowdeck.store import task_runs
-from flowdeck.store.run_facts import CALLS_PER_RUN
+from flowdeck.store.calls import task_runs
+from flowdeck.store.run_values import CALLS_PER_RUN
 from flowdeck_tui.widgets.tab_bar import Tab
 from tests.tui.harness import AppPilot, press
 from tests.tui.seeded_home import NOW, Call, SeededHome

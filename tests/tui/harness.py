@@ -14,8 +14,8 @@ from textual.pilot import Pilot
 
 from flowdeck.deck import Deck
 from flowdeck_tui.app import FlowdeckApp
-from flowdeck_tui.messages import EngineUp
-from flowdeck_tui.present import UNICODE
+from flowdeck_tui.live.messages import EngineUp
+from flowdeck_tui.text.present import UNICODE
 from tests.tui.seeded_home import NOW, SeededHome
 
 SMALL, LARGE = (80, 24), (160, 48)

@@ -9,9 +9,9 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
-from flowdeck.store.log_reader import LogReader
-from flowdeck.store.log_writer import LogWriter
-from flowdeck_tui.widgets.log_view import LogView
+from flowdeck.store.logs.log_reader import LogReader
+from flowdeck.store.logs.log_writer import LogWriter
+from flowdeck_tui.log.log_view import LogView
 
 AT = 1_795_361_153_123_456
 SIZES = [(80, 24), (160, 48)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowdeck_tui.row_source import Cell, Row, RowKey
+from flowdeck_tui.text.row_source import Cell, Row, RowKey
 
 
 class NumberRows:

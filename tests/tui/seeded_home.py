@@ -12,14 +12,16 @@ from typing import Any
 from flowdeck import __version__
 from flowdeck.deck import Deck, FlowEntry, FlowRun, RunError
 from flowdeck.rules.clock import to_microseconds
-from flowdeck.rules.ids import new_run_id
+from flowdeck.rules.runs.ids import new_run_id
 from flowdeck.rules.states import State, StateType, named
-from flowdeck.store import engines, flow_runs, task_runs
+from flowdeck.store import engines
+from flowdeck.store.calls import task_runs
 from flowdeck.store.catalogue import Catalogue, FlowDescription
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
 from flowdeck.store.home import locate
-from flowdeck.store.log_writer import LogWriter
-from flowdeck.store.run_facts import CALLS_PER_RUN, error_to_json
+from flowdeck.store.logs.log_writer import LogWriter
+from flowdeck.store.run_values import CALLS_PER_RUN, error_to_json
+from flowdeck.store.runs import flow_runs
 
 NOW = datetime(2026, 5, 4, 12, 6, 10, tzinfo=UTC)
 """What the clock of a test shows."""

@@ -8,20 +8,20 @@ from dataclasses import replace
 import pytest
 from textual.binding import Binding
 
-from flowdeck_tui import actions
-from flowdeck_tui.action import DIALOGS, FORBIDDEN_KEYS, Action, Context, KeyClashError
-from flowdeck_tui.actions import ACTIONS, BY_ID
+from flowdeck_tui.actions import actions
+from flowdeck_tui.actions.action import DIALOGS, FORBIDDEN_KEYS, Action, Context, KeyClashError
+from flowdeck_tui.actions.actions import ACTIONS, BY_ID
 from flowdeck_tui.app import FlowdeckApp
-from flowdeck_tui.panes.flows import FlowsPane
-from flowdeck_tui.panes.log_panel import LogPanel
-from flowdeck_tui.panes.run_detail import RunDetail
-from flowdeck_tui.panes.runs import RunsPane
-from flowdeck_tui.screens.copy_menu import CopyScreen
-from flowdeck_tui.screens.menu import MenuScreen
-from flowdeck_tui.screens.run_form import RunForm
+from flowdeck_tui.flows.flows import FlowsPane
+from flowdeck_tui.form.form_controls import ChoiceField
+from flowdeck_tui.form.run_form import RunForm
+from flowdeck_tui.log.log_panel import LogPanel
+from flowdeck_tui.menus.copy_menu import CopyScreen
+from flowdeck_tui.menus.menu import MenuScreen
+from flowdeck_tui.runs.run_detail import RunDetail
+from flowdeck_tui.runs.runs import RunsPane
 from flowdeck_tui.widgets import status_area
 from flowdeck_tui.widgets.footer import footer_spans
-from flowdeck_tui.widgets.form_controls import ChoiceField
 from flowdeck_tui.widgets.text_panel import TextPanel
 from flowdeck_tui.widgets.tree_table import TreeTable
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flowdeck.rules.ids import short_id
-from flowdeck_tui.actions import ACTIONS
-from flowdeck_tui.screens.menu import MenuScreen
+from flowdeck.rules.runs.ids import short_id
+from flowdeck_tui.actions.actions import ACTIONS
+from flowdeck_tui.menus.menu import MenuScreen
 from tests.tui.busy_home import fill
 from tests.tui.harness import LARGE, SMALL, AppPilot, line_with, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import SeededHome

@@ -9,9 +9,9 @@ import pytest
 from textual.events import Key
 
 from flowdeck.deck import RunError
-from flowdeck.rules.ids import short_id
+from flowdeck.rules.runs.ids import short_id
 from flowdeck.store.catalogue import FlowDescription
-from flowdeck_tui.screens.menu import MenuScreen
+from flowdeck_tui.menus.menu import MenuScreen
 from tests.tui.harness import LARGE, SMALL, line_with, make_app, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import SeededHome
 

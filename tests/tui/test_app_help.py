@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowdeck_tui.screens.menu import MenuScreen
+from flowdeck_tui.menus.menu import MenuScreen
 from tests.tui.harness import SMALL, line_with, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import SeededHome
 from tests.tui.test_app_flows import seed

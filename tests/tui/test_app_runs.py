@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from flowdeck.deck import RunError
-from flowdeck.rules.ids import short_id
+from flowdeck.rules.runs.ids import short_id
 from flowdeck.rules.states import StateType
-from flowdeck_tui.widgets.log_view import LogView
+from flowdeck_tui.log.log_view import LogView
 from tests.tui.harness import LARGE, SMALL, line_with, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import NOW, Call, SeededHome
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowdeck_tui.present import Tone
+from flowdeck_tui.text.present import Tone
 from flowdeck_tui.widgets.bar import Spans, differing_cells
 
 PLAIN, BAD = Tone.PLAIN, Tone.BAD

@@ -13,8 +13,8 @@ from textual._compositor import ChopsUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from flowdeck_tui.cell_changes import MOVED_ROWS_LEAST, Move, changed_cells, moved_rows
-from flowdeck_tui.cell_screen import CellUpdate, FullUpdate, ShownRows
+from flowdeck_tui.terminal.cell_changes import MOVED_ROWS_LEAST, Move, changed_cells, moved_rows
+from flowdeck_tui.terminal.cell_screen import CellUpdate, FullUpdate, ShownRows
 
 WIDTH, HEIGHT = 40, 20
 SCREEN = Region(0, 0, WIDTH, HEIGHT)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from flowdeck_tui import clipboard
-from flowdeck_tui.clipboard import MOST_BYTES, CopyChoice
-from flowdeck_tui.copies import copies_of_flow, copies_of_run
-from flowdeck_tui.screens.copy_menu import TAKEN, letters_for
+from flowdeck_tui.menus.copy_choices import copies_of_flow, copies_of_run
+from flowdeck_tui.menus.copy_menu import TAKEN, letters_for
+from flowdeck_tui.terminal import clipboard
+from flowdeck_tui.terminal.clipboard import MOST_BYTES, CopyChoice
 from tests.tui.busy_home import ERROR
 from tests.tui.seeded_home import SeededHome
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 from rich.cells import cell_len
 
-from flowdeck_tui import run_columns
-from flowdeck_tui.panes import flows
+from flowdeck_tui.flows import flows
+from flowdeck_tui.runs import run_columns
 from flowdeck_tui.widgets.columns import Column, cut, fit, pad, wrapped
 
 FIRST, LATER = Column("a", "A", 10, minimum=4, grows=1), Column("b", "B", 6, drop_order=1)

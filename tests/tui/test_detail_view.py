@@ -7,12 +7,12 @@ from datetime import UTC, timedelta
 
 from flowdeck.deck import CallQuery, FlowRun, RunError, StateRecord
 from flowdeck.rules.states import StateType
-from flowdeck_tui import detail_text
-from flowdeck_tui.call_rows import STRETCH, CallRows, ParameterRows, preview
-from flowdeck_tui.detail_reading import Detail, DetailQuery, read_detail
-from flowdeck_tui.detail_view import CallPage, DetailView, ValuePage
-from flowdeck_tui.present import UNICODE
-from flowdeck_tui.run_tree import Look
+from flowdeck_tui.live.detail_reading import Detail, DetailQuery, read_detail
+from flowdeck_tui.runs import detail_text
+from flowdeck_tui.runs.call_rows import STRETCH, CallRows, ParameterRows, preview
+from flowdeck_tui.runs.detail_view import CallPage, DetailView, ValuePage
+from flowdeck_tui.runs.run_tree import Look
+from flowdeck_tui.text.present import UNICODE
 from flowdeck_tui.widgets.tab_bar import Tab
 from tests.tui.seeded_home import NOW, Call, SeededHome
 

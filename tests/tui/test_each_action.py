@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from flowdeck_tui.action import Action
-from flowdeck_tui.actions import ACTIONS, BY_ID
+from flowdeck_tui.actions.action import Action
+from flowdeck_tui.actions.actions import ACTIONS, BY_ID
 from flowdeck_tui.app import FlowdeckApp
-from flowdeck_tui.screens.copy_menu import CopyScreen
-from flowdeck_tui.screens.menu import MenuScreen
-from flowdeck_tui.screens.run_form import RunForm
-from flowdeck_tui.widgets.form_controls import ChoiceField
+from flowdeck_tui.form.form_controls import ChoiceField
+from flowdeck_tui.form.run_form import RunForm
+from flowdeck_tui.menus.copy_menu import CopyScreen
+from flowdeck_tui.menus.menu import MenuScreen
 from flowdeck_tui.widgets.tab_bar import Tab
 from tests.tui.busy_home import OLD_RUNS, fill
 from tests.tui.harness import LARGE, AppPilot, press, running_app, screen_text, until

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from flowdeck.deck import RunError
-from flowdeck_tui.editor import NoEditorError, Place, editor_command, place_of_flow, place_of_run
+from flowdeck_tui.terminal.editor import NoEditorError, Place, editor_command, place_of_flow, place_of_run
 from tests.tui.seeded_home import SeededHome
 
 PLACE = Place("/x/my flow.py", 7)

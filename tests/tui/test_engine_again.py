@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flowdeck.deck import Deck
-from flowdeck_tui.messages import EngineUp
+from flowdeck_tui.live.messages import EngineUp
 from tests.tui.busy_home import fill
 from tests.tui.harness import SMALL, make_app, press, screen_text, until
 from tests.tui.seeded_home import SeededHome

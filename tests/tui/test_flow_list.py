@@ -9,9 +9,9 @@ import pytest
 
 from flowdeck.deck import RunError
 from flowdeck.store.catalogue import FlowDescription
-from flowdeck_tui.flow_list import FlowList, flow_detail
-from flowdeck_tui.present import UNICODE, Tone
-from flowdeck_tui.run_tree import Look
+from flowdeck_tui.flows.flow_list import FlowList, flow_detail
+from flowdeck_tui.runs.run_tree import Look
+from flowdeck_tui.text.present import UNICODE, Tone
 from tests.tui.seeded_home import NOW, SeededHome
 
 LOOK = Look(lambda: NOW, UTC, UNICODE)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowdeck_tui.form_fields import Entry, FormField, fields_of, parsed, read, schema_of_values, strangers
+from flowdeck_tui.form.form_fields import Entry, FormField, fields_of, parsed, read, schema_of_values, strangers
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

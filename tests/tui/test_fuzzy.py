@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowdeck_tui.fuzzy import distance, words_of
+from flowdeck_tui.text.fuzzy import distance, words_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from flowdeck.rules.states import StateType
-from flowdeck_tui.present import UNICODE, Tone
+from flowdeck_tui.text.present import UNICODE, Tone
 from flowdeck_tui.widgets.bar import width_of
 from flowdeck_tui.widgets.header import HeaderFacts, header_spans
 

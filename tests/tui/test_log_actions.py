@@ -8,8 +8,8 @@ import pytest
 
 from flowdeck.deck import FlowRun
 from flowdeck.rules.clock import to_microseconds
-from flowdeck.store.log_writer import LogWriter
-from flowdeck_tui.widgets.log_lines import LogTone
+from flowdeck.store.logs.log_writer import LogWriter
+from flowdeck_tui.log.log_lines import LogTone
 from tests.tui.harness import LARGE, line_with, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import NOW, Call, SeededHome
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from flowdeck_tui.widgets import log_filter
-from flowdeck_tui.widgets.log_filter import SLICE_LINES
-from flowdeck_tui.widgets.log_lines import LogTone
-from flowdeck_tui.widgets.log_view import LogView
+from flowdeck_tui.log import log_filter
+from flowdeck_tui.log.log_filter import SLICE_LINES
+from flowdeck_tui.log.log_lines import LogTone
+from flowdeck_tui.log.log_view import LogView
 from tests.tui.log_app import LogApp, numbered
 
 ERROR, WARNING = 40, 30
@@ -119,7 +119,7 @@ async def test_a_pattern_stands_between_slashes(app: LogApp) -> None:
 @pytest.mark.asyncio
 async def test_search_of_a_long_log_goes_on_beside_the_screen(app: LogApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that takes long is done in pieces, and arrives when it finds something."""
-    monkeypatch.setattr("flowdeck_tui.widgets.log_finder.BURST_SECONDS", 0.0)
+    monkeypatch.setattr("flowdeck_tui.log.log_finder.BURST_SECONDS", 0.0)
     app.say("needle", *["hay"] * (3 * SLICE_LINES), "needle", "hay")
     async with app.run_test(size=(80, 24)) as pilot:
         app.view.go_top()
@@ -246,7 +246,7 @@ async def test_filter_of_a_long_log_is_done_in_pieces(
     app: LogApp, at_end: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The end is there first; a place further up is come to when it is known, and nothing on the screen jumps."""
-    monkeypatch.setattr("flowdeck_tui.widgets.log_finder.BURST_SECONDS", 0.0)
+    monkeypatch.setattr("flowdeck_tui.log.log_finder.BURST_SECONDS", 0.0)
     monkeypatch.setattr(log_filter, "SLICE_LINES", 50)
     app.say(*numbered(2000))
     async with app.run_test(size=(80, 24)) as pilot:

@@ -9,9 +9,9 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from flowdeck.deck import LineQuery, LogLine
-from flowdeck_tui.widgets.log_lines import Layout, LogTone, Marking, TimeMode, draw_line, plain_text
-from flowdeck_tui.widgets.log_search import LogSearch
-from flowdeck_tui.widgets.log_window import LogWindow
+from flowdeck_tui.log.log_lines import Layout, LogTone, Marking, TimeMode, draw_line, plain_text
+from flowdeck_tui.log.log_search import LogSearch
+from flowdeck_tui.log.log_window import LogWindow
 
 PLAIN = dict.fromkeys(LogTone, Style())
 TONES = {tone: Style(meta={"tone": tone}) for tone in LogTone}

@@ -9,11 +9,11 @@ import pytest
 from flowdeck.deck import CallLine, FlowRun, RunError
 from flowdeck.rules.states import StateType
 from flowdeck_tui.app import FlowdeckApp
-from flowdeck_tui.panes import log_panel
-from flowdeck_tui.panes.log_title import reason_of, status_of, title_of
-from flowdeck_tui.present import UNICODE, Tone
-from flowdeck_tui.pump import Pace
-from flowdeck_tui.widgets.log_marks import Found, LogStatus
+from flowdeck_tui.live.pump import Pace
+from flowdeck_tui.log import log_panel
+from flowdeck_tui.log.log_marks import Found, LogStatus
+from flowdeck_tui.log.log_title import reason_of, status_of, title_of
+from flowdeck_tui.text.present import UNICODE, Tone
 from tests.tui.harness import line_with, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import NOW, Call, SeededHome
 

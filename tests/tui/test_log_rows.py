@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flowdeck_tui.widgets.log_json import spread
+from flowdeck_tui.log.log_json import spread
 from tests.tui.log_app import LogApp, numbered
 
 

@@ -8,8 +8,8 @@ import pytest
 from rich.style import Style
 
 from flowdeck.deck import LogLine
-from flowdeck.rules.terminal_text import literal_pattern
-from flowdeck_tui.widgets.log_lines import Layout, LogTone, Marking, draw_line, shift_to_show
+from flowdeck.rules.text.terminal_text import literal_pattern
+from flowdeck_tui.log.log_lines import Layout, LogTone, Marking, draw_line, shift_to_show
 from tests.tui.log_app import LogApp
 
 PLAIN = dict.fromkeys(LogTone, Style())

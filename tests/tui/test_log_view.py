@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from textual import events
 
 from flowdeck.deck import LineQuery, LogLine
-from flowdeck_tui.widgets.log_lines import LogTone
+from flowdeck_tui.log.log_lines import LogTone
 from tests.tui.log_app import AT, SIZES, LogApp, RecordingView, numbered
 
 

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import pytest
 
 import flowdeck_tui
-from flowdeck_tui import pump
 from flowdeck_tui.app import FlowdeckApp
+from flowdeck_tui.live import pump
 from tests.tui import seeded_home
 from tests.tui.busy_home import BROKEN, fill
 from tests.tui.harness import LARGE, SMALL, AppPilot, make_app, press, screen_text, until, until_shown
@@ -92,7 +92,7 @@ def still_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seed
 class _Pictured(FlowdeckApp):
     """The app, whose picture names no font on the network."""
 
-    CSS_PATH: ClassVar = Path(flowdeck_tui.__file__).parent / "styles" / "app.tcss"
+    CSS_PATH: ClassVar = Path(flowdeck_tui.__file__).parent / "app.tcss"
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
         return FONTS.sub("", super().export_screenshot(title="flowdeck", simplify=simplify))

@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from flowdeck import __version__
 from flowdeck.deck import EngineStatus, RunError, TaskCounts
 from flowdeck.rules.states import NAMES, StateType
-from flowdeck_tui import present
-from flowdeck_tui.present import ASCII, UNICODE, Tone
+from flowdeck_tui.text import present
+from flowdeck_tui.text.present import ASCII, UNICODE, Tone
 from tests.tui.seeded_home import NOW, SeededHome
 
 

@@ -12,10 +12,20 @@ import pytest
 
 from flowdeck.deck import Deck
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.rules.run_filter import parse
-from flowdeck.rules.run_order import RunOrder, place_of
-from flowdeck_tui.messages import DeckFailed, DeckOpened, Delivered, Listing, News, ReadFailed, RunPage, Side, Total
-from flowdeck_tui.pump import Pace, Pump, pace_for
+from flowdeck.rules.runs.run_filter import parse
+from flowdeck.rules.runs.run_order import RunOrder, place_of
+from flowdeck_tui.live.messages import (
+    DeckFailed,
+    DeckOpened,
+    Delivered,
+    Listing,
+    News,
+    ReadFailed,
+    RunPage,
+    Side,
+    Total,
+)
+from flowdeck_tui.live.pump import Pace, Pump, pace_for
 from tests.tui.seeded_home import NOW, Call, SeededHome
 
 PATIENCE_SECONDS = 10.0
@@ -168,7 +178,7 @@ def test_the_list_goes_on_from_any_place_in_both_directions(
     home: SeededHome, start: Callable[..., Screen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind a row, before one, and from the end."""
-    monkeypatch.setattr("flowdeck_tui.run_lister.FIRST_PAGE_RUNS", 3)
+    monkeypatch.setattr("flowdeck_tui.live.run_lister.FIRST_PAGE_RUNS", 3)
     runs = [home.run(f"run-{number}") for number in range(9)]
     screen = start()
     monkeypatch.undo()
@@ -205,9 +215,9 @@ def test_rare_runs_among_many_come_as_they_are_found(
     home: SeededHome, start: Callable[..., Screen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pump goes on by itself, part by part, and hears what is asked meanwhile."""
-    monkeypatch.setattr("flowdeck.store.run_scan.KEYS_AT_ONCE", 1)
-    monkeypatch.setattr("flowdeck_tui.run_lister.STEP_SECONDS", 0.0)
-    monkeypatch.setattr("flowdeck_tui.run_lister._Job.read_on", _one_step)
+    monkeypatch.setattr("flowdeck.store.runs.run_scan.KEYS_AT_ONCE", 1)
+    monkeypatch.setattr("flowdeck_tui.live.run_lister.STEP_SECONDS", 0.0)
+    monkeypatch.setattr("flowdeck_tui.live.run_lister._Job.read_on", _one_step)
     for number in range(12):
         home.run(f"run-{number}", "rare" if number % 4 == 0 else "etl")
     screen = start()
@@ -336,7 +346,7 @@ def test_an_unforeseen_failure_is_told_and_tried_again(
     home: SeededHome, start: Callable[..., Screen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The screen never silently stands still."""
-    monkeypatch.setattr("flowdeck_tui.pump.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("flowdeck_tui.live.pump.RETRY_SECONDS", 0.01)
     home.run("one")
     screen = start(open_deck=lambda: UnreliableDeck(home.path))
     assert "the disk had a moment" in screen.next(ReadFailed).text
@@ -347,7 +357,7 @@ def test_a_flood_of_changes_says_that_the_list_is_outdated(
     home: SeededHome, start: Callable[..., Screen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The screen asks for the rows that it holds, wherever in the list they stand."""
-    monkeypatch.setattr("flowdeck_tui.pump.MANY_CHANGES", 1)
+    monkeypatch.setattr("flowdeck_tui.live.pump.MANY_CHANGES", 1)
     for number in range(10):
         home.run(f"run-{number}", state="Running")
     screen = start()

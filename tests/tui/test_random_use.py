@@ -16,7 +16,7 @@ from textual import events
 from textual.errors import NoWidget
 
 from flowdeck.deck import FlowRun, RunError, RunQuery
-from flowdeck_tui.actions import ACTIONS
+from flowdeck_tui.actions.actions import ACTIONS
 from flowdeck_tui.app import FlowdeckApp
 from tests.tui.harness import AppPilot, press, running_app, until
 from tests.tui.seeded_home import NOW, Call, SeededHome

@@ -6,8 +6,8 @@ import pytest
 
 from flowdeck.rules.clock import to_microseconds
 from flowdeck.rules.states import State, StateType
-from flowdeck.store import task_runs
-from flowdeck.store.run_facts import CALLS_PER_RUN, error_to_json
+from flowdeck.store.calls import task_runs
+from flowdeck.store.run_values import CALLS_PER_RUN, error_to_json
 from tests.tui.failed_runs import ERROR, many_items, seed_failed
 from tests.tui.harness import LARGE, SMALL, line_with, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import NOW, Call, SeededHome

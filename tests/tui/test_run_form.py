@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from flowdeck.deck import FlowRun
-from flowdeck.rules.ids import short_id
-from flowdeck_tui.screens.run_form import RunForm
+from flowdeck.rules.runs.ids import short_id
+from flowdeck_tui.form.form_controls import ChoiceField, LinesField
+from flowdeck_tui.form.run_form import RunForm
 from flowdeck_tui.widgets.field import Field
-from flowdeck_tui.widgets.form_controls import ChoiceField, LinesField
 from tests.tui.harness import LARGE, SMALL, AppPilot, line_with, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import SeededHome
 

@@ -139,12 +139,12 @@ async def test_the_list_is_read_as_one_goes_along_and_let_go_behind(
     home: SeededHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Down, up, to either end: the rows are there, and never more of them than a window holds."""
-    monkeypatch.setattr("flowdeck_tui.panes.run_list.FIRST_PAGE_RUNS", 30)
-    monkeypatch.setattr("flowdeck_tui.run_lister.FIRST_PAGE_RUNS", 30)
-    monkeypatch.setattr("flowdeck_tui.panes.run_list.PAGE_RUNS", 20)
-    monkeypatch.setattr("flowdeck_tui.panes.run_list.RunList._load.__defaults__", (20,))
-    monkeypatch.setattr("flowdeck_tui.panes.run_list.FEW_ROWS", 20)
-    monkeypatch.setattr("flowdeck_tui.run_window.ROWS_MOST", 60)
+    monkeypatch.setattr("flowdeck_tui.runs.run_list.FIRST_PAGE_RUNS", 30)
+    monkeypatch.setattr("flowdeck_tui.live.run_lister.FIRST_PAGE_RUNS", 30)
+    monkeypatch.setattr("flowdeck_tui.runs.run_list.PAGE_RUNS", 20)
+    monkeypatch.setattr("flowdeck_tui.runs.run_list.RunList._load.__defaults__", (20,))
+    monkeypatch.setattr("flowdeck_tui.runs.run_list.FEW_ROWS", 20)
+    monkeypatch.setattr("flowdeck_tui.runs.run_window.ROWS_MOST", 60)
     monkeypatch.setattr("flowdeck_tui.widgets.tree_table.NEAR_EDGE_ROWS", 15)
     runs = [home.run(f"run-{number:03}") for number in range(300)]
     async with running_app(home) as (app, pilot):
@@ -172,7 +172,7 @@ async def test_the_list_is_read_as_one_goes_along_and_let_go_behind(
 
 async def test_an_old_run_is_gone_to_wherever_it_stands(home: SeededHome, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its neighbours above and below."""
-    monkeypatch.setattr("flowdeck_tui.run_lister.FIRST_PAGE_RUNS", 30)
+    monkeypatch.setattr("flowdeck_tui.live.run_lister.FIRST_PAGE_RUNS", 30)
     runs = [home.run(f"run-{number:03}") for number in range(300)]
     async with running_app(home) as (app, pilot):
         await until_shown(pilot, "run-299")

@@ -9,10 +9,10 @@ from datetime import UTC, timedelta
 import pytest
 
 from flowdeck.deck import FlowRun
-from flowdeck.rules.run_order import RunOrder, place_of
-from flowdeck_tui.present import UNICODE, Tone
-from flowdeck_tui.row_source import RowKey
-from flowdeck_tui.run_tree import CALL, RUN, Look, RunTree, merge
+from flowdeck.rules.runs.run_order import RunOrder, place_of
+from flowdeck_tui.runs.run_tree import CALL, RUN, Look, RunTree, merge
+from flowdeck_tui.text.present import UNICODE, Tone
+from flowdeck_tui.text.row_source import RowKey
 from tests.tui.seeded_home import NOW, Call, SeededHome
 
 LOOK = Look(lambda: NOW, UTC, UNICODE)
@@ -180,7 +180,7 @@ def test_rows_that_are_let_go_leave_nothing_behind(
     home: SeededHome, family: dict[str, FlowRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But what an open run shows stays."""
-    monkeypatch.setattr("flowdeck_tui.run_window.ROWS_MOST", 2)
+    monkeypatch.setattr("flowdeck_tui.runs.run_window.ROWS_MOST", 2)
     tree = tree_of(home, family, "parent")
     tree.trim(keep_start=True)
     assert tree.run(family["old"].key) is None

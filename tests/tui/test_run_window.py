@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from flowdeck.deck import FlowRun
-from flowdeck.rules.run_order import RunOrder
+from flowdeck.rules.runs.run_order import RunOrder
 from flowdeck.rules.states import StateType
-from flowdeck_tui.run_window import RunWindow
+from flowdeck_tui.runs.run_window import RunWindow
 from tests.tui.seeded_home import NOW, SeededHome
 
 
@@ -62,7 +62,7 @@ def test_beyond_an_end_that_is_not_the_lists_nothing_is_taken_in(run: FlowRun) -
 
 def test_a_window_that_is_too_long_lets_its_far_end_go(run: FlowRun, monkeypatch: pytest.MonkeyPatch) -> None:
     """And knows that it no longer reaches the end of the list there."""
-    monkeypatch.setattr("flowdeck_tui.run_window.ROWS_MOST", 3)
+    monkeypatch.setattr("flowdeck_tui.runs.run_window.ROWS_MOST", 3)
     window = RunWindow()
     window.extend(numbered(run, 5, 4, 3, 2, 1))
     assert window.trim(keep_start=True) == [2, 1]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.color import Color, ColorSystem
 
-from flowdeck_tui.theme import THEME
-from flowdeck_tui.widgets.toned import TONE_VARIABLES
+from flowdeck_tui.text.theme import THEME
+from flowdeck_tui.widgets.themed import TONE_VARIABLES
 
 LEAST_CONTRAST = 4.0
 COLOURS = {

@@ -8,8 +8,8 @@ import pytest
 from textual.app import ComposeResult
 from textual.geometry import Region
 
-from flowdeck_tui.quiet_app import QuietApp
-from flowdeck_tui.row_source import Cell, Row, RowKey
+from flowdeck_tui.terminal.quiet_app import QuietApp
+from flowdeck_tui.text.row_source import Cell, Row, RowKey
 from flowdeck_tui.widgets.columns import Column
 from flowdeck_tui.widgets.tree_table import TreeTable
 from tests.tui.rows import NumberRows

@@ -10,9 +10,9 @@ from rich.segment import Segment
 from textual.geometry import Region
 from textual.strip import Strip
 
-from flowdeck_tui.present import UNICODE, Glyphs, Tone
+from flowdeck_tui.text.present import UNICODE, Glyphs, Tone
 from flowdeck_tui.widgets.columns import cut
-from flowdeck_tui.widgets.toned import Toned
+from flowdeck_tui.widgets.themed import Toned
 
 Spans = tuple[tuple[str, Tone], ...]
 

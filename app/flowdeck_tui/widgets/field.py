@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from flowdeck_tui.action import FORBIDDEN_KEYS
+from flowdeck_tui.actions.action import FORBIDDEN_KEYS
 
 
 def without(keys: frozenset[str], declared: Sequence[BindingType]) -> list[BindingType]:

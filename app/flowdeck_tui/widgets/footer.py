@@ -8,9 +8,9 @@ from typing import Final
 from textual import events
 from textual.message import Message
 
-from flowdeck_tui import actions
-from flowdeck_tui.action import Action, Context
-from flowdeck_tui.present import Glyphs, Tone
+from flowdeck_tui.actions import actions
+from flowdeck_tui.actions.action import Action, Context
+from flowdeck_tui.text.present import Glyphs, Tone
 from flowdeck_tui.widgets.bar import Bar, Spans, width_of
 
 NARROW_COLUMNS: Final = 100

@@ -10,7 +10,7 @@ from textual import events
 from textual.message import Message
 
 from flowdeck.rules.states import StateType
-from flowdeck_tui.present import Glyphs, Tone
+from flowdeck_tui.text.present import Glyphs, Tone
 from flowdeck_tui.widgets.bar import Bar, Spans, width_of
 
 NAME: Final = " flowdeck "

@@ -8,9 +8,9 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
 
-from flowdeck_tui.present import UNICODE, Glyphs, Tone
+from flowdeck_tui.text.present import UNICODE, Glyphs, Tone
 from flowdeck_tui.widgets.columns import cut, pad, wrapped
-from flowdeck_tui.widgets.toned import Toned
+from flowdeck_tui.widgets.themed import Toned
 
 ROOM_BESIDE: Final = 120
 """Cells from which on a text of one line has another one beside it."""

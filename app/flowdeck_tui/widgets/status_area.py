@@ -13,9 +13,9 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from flowdeck_tui.action import Context
-from flowdeck_tui.actions import bindings
-from flowdeck_tui.present import Glyphs, Tone
+from flowdeck_tui.actions.action import Context
+from flowdeck_tui.actions.actions import bindings
+from flowdeck_tui.text.present import Glyphs, Tone
 from flowdeck_tui.widgets.bar import Bar, width_of
 from flowdeck_tui.widgets.field import Field
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from textual import events
 from textual.message import Message
 
-from flowdeck_tui.present import Glyphs, Tone
+from flowdeck_tui.text.present import Glyphs, Tone
 from flowdeck_tui.widgets.bar import Bar, Spans
 
 

@@ -10,11 +10,11 @@ from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
-from flowdeck_tui.action import Context
-from flowdeck_tui.actions import bindings
-from flowdeck_tui.present import UNICODE, Glyphs, Tone
+from flowdeck_tui.actions.action import Context
+from flowdeck_tui.actions.actions import bindings
+from flowdeck_tui.text.present import UNICODE, Glyphs, Tone
 from flowdeck_tui.widgets.columns import cut, pad
-from flowdeck_tui.widgets.toned import Toned
+from flowdeck_tui.widgets.themed import Toned
 
 Line = tuple[str, Tone]
 

@@ -16,12 +16,12 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from flowdeck_tui.action import Context
-from flowdeck_tui.actions import bindings
-from flowdeck_tui.present import UNICODE, Glyphs, Tone
-from flowdeck_tui.row_source import EMPTY_CELL, Cell, Row, RowKey, RowSource
+from flowdeck_tui.actions.action import Context
+from flowdeck_tui.actions.actions import bindings
+from flowdeck_tui.text.present import UNICODE, Glyphs, Tone
+from flowdeck_tui.text.row_source import EMPTY_CELL, Cell, Row, RowKey, RowSource
 from flowdeck_tui.widgets.columns import Column, Placed, cut, fit, pad
-from flowdeck_tui.widgets.toned import Toned
+from flowdeck_tui.widgets.themed import Toned
 from flowdeck_tui.widgets.viewport import Viewport
 
 HEAD_LINES: Final = 1

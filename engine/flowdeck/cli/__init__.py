@@ -14,7 +14,7 @@ from typing import Final
 
 from flowdeck import __version__
 from flowdeck.rules.exceptions import FlowdeckError, NotFoundError, UsageError
-from flowdeck.rules.near_names import nearest
+from flowdeck.rules.text.near_names import nearest
 
 OK: Final = 0
 FAILED: Final = 1

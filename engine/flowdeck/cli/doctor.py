@@ -19,18 +19,18 @@ from typing import Any, Final, NamedTuple
 
 from flowdeck import __version__
 from flowdeck.cli import json_output, printing
-from flowdeck.cli.surroundings import now, with_reasons
+from flowdeck.cli.engine_checks import now, with_reasons
 from flowdeck.cli.tables import Cell, Paper, paper_for, table
 from flowdeck.cli.text_output import error_line
 from flowdeck.cli.verbs import Verb, add_json, parsed
 from flowdeck.deck import Deck, EngineStatus, RunQuery
 from flowdeck.rules.exceptions import FlowdeckError
-from flowdeck.rules.run_filter import in_states
+from flowdeck.rules.runs.run_filter import in_states
 from flowdeck.rules.states import TERMINAL, StateType
-from flowdeck.rules.terminal_text import inert_line
-from flowdeck.store import sqlite
+from flowdeck.rules.text.terminal_text import inert_line
+from flowdeck.store.database import sqlite
+from flowdeck.store.database.version import SCHEMA_VERSION
 from flowdeck.store.home import NETWORK_FILESYSTEMS, Home, filesystem, locate
-from flowdeck.store.version import SCHEMA_VERSION
 
 OLDEST_PYTHON: Final = (3, 11)
 LITTLE_SPACE_BYTES: Final = 1 << 30

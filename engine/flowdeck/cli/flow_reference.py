@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from flowdeck.cli.discovery_wait import settle
+from flowdeck.cli.engine_checks import bring_up_engine
 from flowdeck.cli.printing import note
-from flowdeck.cli.settling import settle
-from flowdeck.cli.surroundings import bring_up_engine
 from flowdeck.cli.text_output import error_line
 from flowdeck.deck import Deck, FlowEntry
 from flowdeck.rules.exceptions import NotFoundError, RefusedError, UsageError
 from flowdeck.rules.flow_files import find_flows
-from flowdeck.rules.parameter_checks import parse_text
+from flowdeck.rules.parameters.parameter_checks import parse_text
 
 DESCRIBE_PATIENCE_SECONDS: Final = 30.0
 

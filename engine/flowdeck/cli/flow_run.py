@@ -11,19 +11,20 @@ from datetime import datetime
 from typing import Final
 
 from flowdeck.cli import json_output, printing, text_output
+from flowdeck.cli.engine_checks import await_loss_noted, bring_up_engine, now, reason_of, with_reasons
 from flowdeck.cli.log_output import LinesOutput, LogView, RecordsOutput, follow
-from flowdeck.cli.surroundings import await_loss_noted, bring_up_engine, now, reason_of, with_reasons
 from flowdeck.cli.tables import Paper, paper_for
 from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, add_parameters, count, run_noun
 from flowdeck.cli.watching import watch
 from flowdeck.deck import LOG_LEVELS, Deck, FlowRun, RunQuery
-from flowdeck.rules import parameter_checks, run_filter
 from flowdeck.rules.exceptions import ParameterError, RefusedError
-from flowdeck.rules.near_names import did_you_mean
-from flowdeck.rules.run_filter import RunFilter
-from flowdeck.rules.run_order import RunOrder
+from flowdeck.rules.parameters import parameter_checks
+from flowdeck.rules.runs import run_filter
+from flowdeck.rules.runs.run_filter import RunFilter
+from flowdeck.rules.runs.run_order import RunOrder
 from flowdeck.rules.states import StateType
-from flowdeck.rules.terminal_text import inert_line
+from flowdeck.rules.text.near_names import did_you_mean
+from flowdeck.rules.text.terminal_text import inert_line
 
 FILTER_HELP: Final = (
     "A filter is made of terms that all hold: "

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from flowdeck.rules.clock import rfc3339
-from flowdeck.rules.parameter_json import to_json
+from flowdeck.rules.parameters.parameter_json import to_json
 
 if TYPE_CHECKING:
     from flowdeck.deck import (

@@ -16,7 +16,7 @@ from typing import Final, Protocol, TextIO
 from flowdeck.cli import json_output, printing
 from flowdeck.deck import LOG_LEVELS, Deck, FlowRun, LogLine, LogReader, LogRecord
 from flowdeck.rules.exceptions import NotFoundError
-from flowdeck.rules.terminal_text import inert, inert_line
+from flowdeck.rules.text.terminal_text import inert, inert_line
 
 LOOK_SECONDS: Final = 0.05
 """How often a growing log is looked at: a log line rings no bell."""

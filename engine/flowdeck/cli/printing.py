@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final, TextIO
 
-from flowdeck.rules.terminal_text import inert
+from flowdeck.rules.text.terminal_text import inert
 
 _UPPER_CONTROLS: Final = re.compile("[\x7f-\x9f]")
 """What JSON may hold as it is and a terminal takes for the beginning of a sequence."""

@@ -12,20 +12,20 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Final
 
+from flowdeck.cli.engine_checks import now
 from flowdeck.cli.flow_reference import parsed_parameters
 from flowdeck.cli.printing import lines, note
-from flowdeck.cli.surroundings import now
 from flowdeck.cli.verbs import Parser, Verb, add_parameters, parsed
 from flowdeck.deck import Deck, RunQuery
-from flowdeck.execution import context
-from flowdeck.execution.failures import describe
+from flowdeck.execution.calls import context
+from flowdeck.execution.recording.failures import describe
 from flowdeck.flows import Flow
 from flowdeck.host.loading import LoadError, choose_flow, compile_file, flows_of, load_file, put_first
-from flowdeck.rules import parameter_checks, parameter_schema
-from flowdeck.rules import parameters as parameter_rules
 from flowdeck.rules.exceptions import CancelledRun, NotFoundError, ParameterError, StoreError, UsageError
+from flowdeck.rules.parameters import parameter_checks, parameter_schema
+from flowdeck.rules.parameters import parameters as parameter_rules
 from flowdeck.rules.states import State
-from flowdeck.rules.terminal_text import inert
+from flowdeck.rules.text.terminal_text import inert
 
 INTERRUPTED: Final = 130
 _GUARD_NAME: Final = "__main__"

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import Final
 
 from flowdeck.cli import json_output, printing, text_output
-from flowdeck.cli.surroundings import now
+from flowdeck.cli.engine_checks import now
 from flowdeck.cli.tables import Paper, paper_for
 from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, count, run_noun
 from flowdeck.deck import Deck

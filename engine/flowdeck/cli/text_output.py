@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdeck.cli.tables import Cell, Paper, fields, section, table
-from flowdeck.rules.ids import short_id
+from flowdeck.rules.runs.ids import short_id
 from flowdeck.rules.states import NOT_READY, StateType
-from flowdeck.rules.terminal_text import inert, inert_line
+from flowdeck.rules.text.terminal_text import inert, inert_line
 
 if TYPE_CHECKING:
     from flowdeck.deck import EngineStatus, FlowEntry, FlowRun, RunError, TaskRun, UnusedResults

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, NoReturn
 
 from flowdeck.rules.exceptions import UsageError
-from flowdeck.rules.near_names import nearest
+from flowdeck.rules.text.near_names import nearest
 
 LIST_LIMIT: Final = 100
 

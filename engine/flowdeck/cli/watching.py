@@ -7,11 +7,11 @@ import time
 from contextlib import closing
 from typing import Final
 
+from flowdeck.cli.engine_checks import now, reason_of
 from flowdeck.cli.log_output import LinesOutput, LogView, follow
 from flowdeck.cli.printing import note
-from flowdeck.cli.surroundings import now, reason_of
 from flowdeck.deck import Deck, FlowRun
-from flowdeck.rules.ids import short_id
+from flowdeck.rules.runs.ids import short_id
 
 PATIENCE_SECONDS: Final = 1.0
 """A reason for waiting is said when it has held for so long."""

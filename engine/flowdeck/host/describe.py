@@ -18,14 +18,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from flowdeck.execution import context
+from flowdeck.execution.calls import context
 from flowdeck.flows import Flow
 from flowdeck.host.loading import LoadError, flows_of, load_file
-from flowdeck.rules import parameter_schema
-from flowdeck.rules import parameters as parameter_rules
 from flowdeck.rules.exceptions import FlowdeckError
 from flowdeck.rules.flow_files import OutlinedFlow, find_flows
-from flowdeck.rules.parameter_json import json_value
+from flowdeck.rules.parameters import parameter_schema
+from flowdeck.rules.parameters import parameters as parameter_rules
+from flowdeck.rules.parameters.parameter_json import json_value
 
 STACK_AT_SHARE_OF_LIMIT: Final = 0.9
 """When, within the time limit, a file that is still being imported writes to stderr where it is."""

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flowdeck.execution.flow_starts import shared_database
+from flowdeck.execution.starts.run_creation import shared_database
 from flowdeck.flows import Flow
 from flowdeck.host.loading import LoadError, find_flow
 from flowdeck.host.spawning import GO
@@ -20,11 +20,11 @@ from flowdeck.host.standard_streams import empty_stdin, show_lines_at_once
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, FlowdeckError, NotFoundError, RefusedError
 from flowdeck.rules.states import named
-from flowdeck.store import flow_run_queries, flow_runs
-from flowdeck.store.database import Database
-from flowdeck.store.log_writer import LogWriter
+from flowdeck.store.database.database import Database
+from flowdeck.store.logs.log_writer import LogWriter
 from flowdeck.store.records import FlowRun
-from flowdeck.store.run_facts import RunError, error_to_json
+from flowdeck.store.run_values import RunError, error_to_json
+from flowdeck.store.runs import flow_run_queries, flow_runs
 
 _ERROR = 40
 

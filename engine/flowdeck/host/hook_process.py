@@ -8,14 +8,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from flowdeck.execution import context, flow_starts, hooks, run_views
-from flowdeck.execution.drivers import SyncDriver, finish
-from flowdeck.execution.run_logs import capture_prints
+from flowdeck.execution.calls import context
+from flowdeck.execution.drivers.drivers import SyncDriver, finish
+from flowdeck.execution.hooks import hooks, run_views
+from flowdeck.execution.logs.run_logs import capture_prints
+from flowdeck.execution.starts import run_creation
 from flowdeck.host.loading import find_flow
 from flowdeck.host.standard_streams import empty_stdin, show_lines_at_once
 from flowdeck.rules.exceptions import FlowdeckError, NotFoundError
 from flowdeck.rules.states import State
-from flowdeck.store import flow_run_queries
+from flowdeck.store.runs import flow_run_queries
 
 
 def main() -> int:
@@ -32,14 +34,14 @@ def run_recorded(key: int, kind: str) -> None:
     Raises:
         FlowdeckError: its flow is not to be had any more.
     """
-    database = flow_starts.shared_database()
+    database = run_creation.shared_database()
     found = flow_run_queries.by_keys(database.reader(), [key])
     if not found or found[0].source_file is None or found[0].function is None:
         raise NotFoundError("Its run, or the file of its flow, is gone.")
     row = found[0]
     sys.argv = [str(row.source_file)]
     flow = find_flow(Path(str(row.source_file)), str(row.function))
-    run = flow_starts.look_back(database, flow.spec, row)
+    run = run_creation.look_back(database, flow.spec, row)
     capture_prints()
     context.flow_run.set(run)
     state = State(row.state_type, row.state_name, row.state_message, row.ended_at)

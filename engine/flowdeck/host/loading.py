@@ -14,11 +14,11 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from flowdeck.execution import context
-from flowdeck.execution.failures import describe
+from flowdeck.execution.calls import context
+from flowdeck.execution.recording.failures import describe
 from flowdeck.flows import Flow, flow_of_task
 from flowdeck.rules.exceptions import CancelledRun, FlowdeckError, NotFoundError
-from flowdeck.store.run_facts import RunError
+from flowdeck.store.run_values import RunError
 from flowdeck.tasks import Task
 
 

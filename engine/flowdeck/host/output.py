@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
-from flowdeck.store.log_writer import LogEntry, LogWriter
+from flowdeck.store.logs.log_writer import LogEntry, LogWriter
 
 RECORD_MAX_BYTES: Final = 64 * 1024
 QUIET_SECONDS: Final = 0.5

@@ -19,22 +19,23 @@ import sys
 import time
 from typing import Final
 
-from flowdeck.host import lost_hooks, process_tree
+from flowdeck.host import orphaned_hooks, process_tree
+from flowdeck.host.crash_recording import describe_exit, describe_kill, end_run, exit_columns, signal_name
 from flowdeck.host.host_signals import Signals
 from flowdeck.host.oom_kills import OomKills, OomVerdict, count_oom_kills, judge
 from flowdeck.host.output import OutputStream
-from flowdeck.host.run_end import describe_exit, describe_kill, end_run, exit_columns, signal_name
 from flowdeck.host.spare_order import TAKEN
 from flowdeck.host.spawning import GO, Spare, environment_of, order_of, spawn
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import FlowdeckError, RefusedError, StoreError
-from flowdeck.rules.resource_use import ResourceUse, resource_use_of
+from flowdeck.rules.runs.resource_use import ResourceUse, resource_use_of
 from flowdeck.rules.states import State, StateType, named
-from flowdeck.store import flow_runs, processes, supervision
-from flowdeck.store.database import Database
-from flowdeck.store.log_writer import LogWriter
-from flowdeck.store.sqlite import DatabaseError
-from flowdeck.store.supervision import Assignment, Holder
+from flowdeck.store import processes
+from flowdeck.store.database.database import Database
+from flowdeck.store.database.sqlite import DatabaseError
+from flowdeck.store.logs.log_writer import LogWriter
+from flowdeck.store.runs import flow_runs, process_claims
+from flowdeck.store.runs.process_claims import Assignment, Holder
 
 LOOK_SECONDS: Final = 0.25
 LEFTOVER_GRACE_SECONDS: Final = 2.0
@@ -120,7 +121,7 @@ class RunHost:
         token = None if pid is None else processes.token(pid)
         columns = {"pid": pid, "pid_token": token, "interpreter": interpreter}
         return self._database.write(
-            lambda connection: supervision.note_process(connection, key, incarnation, os.getpid(), columns)
+            lambda connection: process_claims.note_process(connection, key, incarnation, os.getpid(), columns)
         )
 
     def _say_word(self, control: int, word: bytes) -> None:
@@ -228,7 +229,7 @@ class RunHost:
         elif standing.state_type is StateType.CANCELLED and self._exit is not None:
             self._begin_cancel(forced=False)  # it saw the cancel before we did; what it left behind is ours to end
 
-    def _standing(self, asked: bool) -> supervision.Standing | None:
+    def _standing(self, asked: bool) -> process_claims.Standing | None:
         """Read the run's row if the store has changed; None when there is nothing new, or it is no longer our run."""
         key, incarnation = self._assignment.key, self._assignment.incarnation
         try:
@@ -237,7 +238,7 @@ class RunHost:
             if version == self._seen_version and not asked:
                 return None
             self._seen_version = version
-            return supervision.standing(connection, key, incarnation, os.getpid())
+            return process_claims.standing(connection, key, incarnation, os.getpid())
         except DatabaseError:
             return None  # the next look may go better; what the run does is not at stake
 
@@ -291,7 +292,7 @@ class RunHost:
     def _members(self) -> list[process_tree.Member]:
         protected: set[int] = set()
         with contextlib.suppress(DatabaseError):
-            protected = supervision.protected_pids(self._database.reader())
+            protected = process_claims.protected_pids(self._database.reader())
         return process_tree.members(os.getpid(), self._assignment.run_id, protected)
 
     def _signal_group(self, number: int) -> None:
@@ -322,7 +323,7 @@ class RunHost:
     def run_lost_hooks(self) -> None:
         """Run the hooks that the flow process did not live to run."""
         with contextlib.suppress(StoreError):  # the run has its end, which is what counts
-            lost_hooks.run_hooks(self._database, self._assignment.key, self._assignment.environment)
+            orphaned_hooks.run_hooks(self._database, self._assignment.key, self._assignment.environment)
 
     def _report_counts(self) -> None:
         """Bring to the row what this process has logged as a warning."""
@@ -368,7 +369,7 @@ def host_run(key: int, incarnation: int, signals: Signals, spare: Spare | None =
     database = Database()
     pid, token = os.getpid(), processes.token(os.getpid())
     assignment = database.write(
-        lambda connection: supervision.take_assignment(connection, key, incarnation, pid, token)
+        lambda connection: process_claims.take_assignment(connection, key, incarnation, pid, token)
     )
     if assignment is None:
         return 0  # cancelled, given back or deleted before this process came up

@@ -11,10 +11,10 @@ from typing import Final
 
 from flowdeck.host.spare_order import UNCLAIMED_RUN_ID, Order
 from flowdeck.rules.exceptions import RefusedError
-from flowdeck.rules.spares import variables_that_forbid
+from flowdeck.rules.runs.spares import variables_that_forbid
 from flowdeck.store.home import Home
 from flowdeck.store.processes import RUN_ID_VARIABLE
-from flowdeck.store.supervision import Assignment
+from flowdeck.store.runs.process_claims import Assignment
 
 GO: Final = b"\n"
 """What a flow process waits for on its stdin; an end of file instead tells it to leave."""

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowdeck.execution.frames import Line, Part
-from flowdeck.execution.worker_words import Answer, Ask
+from flowdeck.execution.workers.frames import Line, Part
+from flowdeck.execution.workers.worker_messages import Answer, Ask
 from flowdeck.rules.exceptions import MissingContextError
 
 if TYPE_CHECKING:

@@ -15,19 +15,20 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
-from flowdeck.execution import context, extra_loggers
-from flowdeck.execution.arguments import Inputs
-from flowdeck.execution.context import TaskRunContext
-from flowdeck.execution.drivers import AsyncDriver, SyncDriver, finish
-from flowdeck.execution.failures import describe, sentence
-from flowdeck.execution.frames import Line, Part
-from flowdeck.execution.outcome import Outcome
-from flowdeck.execution.run_logs import capture_prints, set_level
-from flowdeck.execution.stream_recorder import StreamedRun
-from flowdeck.execution.task_calls import TaskCall
-from flowdeck.execution.task_transactions import values_set
-from flowdeck.execution.transfer import reason
-from flowdeck.execution.worker_words import LINE_DESCRIPTOR, AttemptOrder, Ended, Hello, Leave
+from flowdeck.execution.calls import context
+from flowdeck.execution.calls.arguments import Inputs
+from flowdeck.execution.calls.context import TaskRunContext
+from flowdeck.execution.calls.task_calls import TaskCall
+from flowdeck.execution.drivers.drivers import AsyncDriver, SyncDriver, finish
+from flowdeck.execution.logs import extra_loggers
+from flowdeck.execution.logs.run_logs import capture_prints, set_level
+from flowdeck.execution.recording.failures import describe, sentence
+from flowdeck.execution.recording.outcome import Outcome
+from flowdeck.execution.transactions.task_transactions import values_set
+from flowdeck.execution.workers.frames import Line, Part
+from flowdeck.execution.workers.stream_recorder import StreamedRun
+from flowdeck.execution.workers.transfer import reason
+from flowdeck.execution.workers.worker_messages import LINE_DESCRIPTOR, AttemptOrder, Ended, Hello, Leave
 from flowdeck.host.standard_streams import show_lines_at_once
 from flowdeck.host.worker_line import WorkerLine
 from flowdeck.host.worker_values import WorkerValues

@@ -16,12 +16,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from flowdeck.execution import context, transfer
-from flowdeck.execution.context import ModuleCallReached
-from flowdeck.execution.failures import describe
-from flowdeck.execution.frames import Part
-from flowdeck.execution.transfer import MAIN, MAIN_IN_WORKER
-from flowdeck.execution.worker_words import Hello
+from flowdeck.execution.calls import context
+from flowdeck.execution.calls.context import ModuleCallReached
+from flowdeck.execution.recording.failures import describe
+from flowdeck.execution.workers import transfer
+from flowdeck.execution.workers.frames import Part
+from flowdeck.execution.workers.transfer import MAIN, MAIN_IN_WORKER
+from flowdeck.execution.workers.worker_messages import Hello
 from flowdeck.host.loading import LoadError, compile_file, load_file
 from flowdeck.rules.exceptions import WorkerError
 

@@ -19,7 +19,7 @@ from uuid import uuid4
 from flowdeck.host import process_tree
 from flowdeck.store.catalogue import FlowDescription
 from flowdeck.store.processes import RUN_ID_VARIABLE
-from flowdeck.store.run_facts import RunError
+from flowdeck.store.run_values import RunError
 
 TIME_LIMIT_SECONDS: Final = 30.0
 CHILDREN_AT_ONCE: Final = 2

@@ -15,13 +15,13 @@ from watchfiles import Change, awatch
 from flowdeck import __version__
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.service.describing import Describer
+from flowdeck.service.engine_log import say
 from flowdeck.service.folder_scan import FlowFile, FolderScan
 from flowdeck.service.interpreters import interpreter_of
-from flowdeck.service.journal import say
 from flowdeck.store.catalogue import Catalogue, FileState
-from flowdeck.store.database import Database
-from flowdeck.store.run_facts import RunError
-from flowdeck.store.sqlite import DatabaseError
+from flowdeck.store.database.database import Database
+from flowdeck.store.database.sqlite import DatabaseError
+from flowdeck.store.run_values import RunError
 
 QUIET_MILLISECONDS: Final = 50
 """A save is over when nothing has happened for so long: editors write a file in several steps."""

@@ -13,22 +13,23 @@ from typing import Any, Final
 
 from flowdeck import __version__
 from flowdeck.rules.exceptions import FlowdeckError, NotFoundError, StoreError
-from flowdeck.service import journal
+from flowdeck.service import engine_log
 from flowdeck.service.discovery import Discovery
+from flowdeck.service.engine_log import say
 from flowdeck.service.eviction import Eviction
-from flowdeck.service.journal import say
 from flowdeck.service.lifetime import HomeWatch, Lifetime
 from flowdeck.service.spares import SpareKeeper
 from flowdeck.service.supervisor import Supervisor
 from flowdeck.service.worker import Worker
-from flowdeck.store import engines, supervision
+from flowdeck.store import engines
 from flowdeck.store.catalogue import Catalogue
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
+from flowdeck.store.database.feed import ChangeFeed
+from flowdeck.store.database.sqlite import DatabaseError
 from flowdeck.store.engines import STAYS, EngineLock
-from flowdeck.store.feed import ChangeFeed
 from flowdeck.store.processes import RUN_ID_VARIABLE
 from flowdeck.store.records import Changes
-from flowdeck.store.sqlite import DatabaseError
+from flowdeck.store.runs import process_claims
 
 POLL_SECONDS: Final = 0.25
 """How often changes are looked for when no bell rings."""
@@ -121,7 +122,7 @@ class Engine:
         while True:
             await asyncio.sleep(lifetime.look_seconds)
             if lifetime.is_over() and await asyncio.to_thread(
-                self._database.write, lambda connection: supervision.retire_engine(connection, os.getpid())
+                self._database.write, lambda connection: process_claims.retire_engine(connection, os.getpid())
             ):
                 self._stop(f"Nobody has needed an engine for {lifetime.idle_seconds:g} s.")
                 return
@@ -129,7 +130,7 @@ class Engine:
     async def _watch_home(self) -> None:
         home, watch = self._database.home, HomeWatch(self._database.home)
         while True:
-            journal.cut(home.engine_log)
+            engine_log.cut(home.engine_log)
             await asyncio.sleep(HOME_LOOK_SECONDS)
             if watch.is_gone():
                 self._home_is_gone = True

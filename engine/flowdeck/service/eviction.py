@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from flowdeck.rules.clock import SYSTEM_CLOCK
-from flowdeck.service.journal import say
-from flowdeck.store import cached_results
-from flowdeck.store.database import Database
-from flowdeck.store.result_files import NAMED
+from flowdeck.service.engine_log import say
+from flowdeck.store.database.database import Database
+from flowdeck.store.results import cached_results
+from flowdeck.store.results.result_files import NAMED
 
 FIRST_AFTER_SECONDS: Final = 60.0
 INTERVAL_SECONDS: Final = 3600.0

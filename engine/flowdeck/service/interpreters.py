@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Final
 
-from flowdeck.service.journal import say
+from flowdeck.service.engine_log import say
 
 PATIENCE_SECONDS: Final = 30.0
 

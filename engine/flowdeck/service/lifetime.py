@@ -8,10 +8,10 @@ import socket
 from pathlib import Path
 
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
-from flowdeck.store import supervision
-from flowdeck.store.database import Database
-from flowdeck.store.doorbell import SUFFIX, short_path
+from flowdeck.store.database.database import Database
+from flowdeck.store.database.doorbell import SUFFIX, short_path
 from flowdeck.store.home import Home
+from flowdeck.store.runs import process_claims
 
 
 class Lifetime:
@@ -37,7 +37,7 @@ class Lifetime:
     def is_over(self) -> bool:
         """Tell whether the engine may go: for long enough no client was there and nothing ran or was scheduled."""
         now = self._clock.monotonic_seconds()
-        if supervision.any_live(self._database.reader()) or has_clients(self._database.home):
+        if process_claims.any_live(self._database.reader()) or has_clients(self._database.home):
             self._needed_at = now
         return now - self._needed_at >= self.idle_seconds
 

@@ -19,12 +19,12 @@ from typing import IO, Final
 from flowdeck import __version__
 from flowdeck.host.spare_host import claim_line
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
-from flowdeck.rules.spares import SpareKey, variables_that_forbid
+from flowdeck.rules.runs.spares import SpareKey, variables_that_forbid
+from flowdeck.service.engine_log import say
 from flowdeck.service.host_starts import host_environment, start_host
-from flowdeck.service.journal import say
 from flowdeck.store import engines
-from flowdeck.store.database import Database
-from flowdeck.store.run_requests import RunRequest
+from flowdeck.store.database.database import Database
+from flowdeck.store.runs.launch_context import RunRequest
 
 REFILL_DELAY_SECONDS: Final = 0.5
 """After a run was started, and after the engine was: what is new gets going first."""

@@ -14,18 +14,19 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from flowdeck.host import process_tree
-from flowdeck.host.lost_hooks import run_hooks
+from flowdeck.host.crash_recording import end_run
+from flowdeck.host.orphaned_hooks import run_hooks
 from flowdeck.host.process_tree import Member
-from flowdeck.host.run_end import end_run
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.rules.states import StateType, named
-from flowdeck.service.journal import say
-from flowdeck.service.verdicts import StateAges, Verdict, judge
-from flowdeck.store import lost_hooks, processes, supervision
-from flowdeck.store.database import Database
-from flowdeck.store.log_writer import LogWriter
-from flowdeck.store.supervision import LiveRun
+from flowdeck.service.engine_log import say
+from flowdeck.service.liveness import StateAges, Verdict, judge
+from flowdeck.store import processes
+from flowdeck.store.database.database import Database
+from flowdeck.store.logs.log_writer import LogWriter
+from flowdeck.store.runs import orphaned_hooks, process_claims
+from flowdeck.store.runs.process_claims import LiveRun
 
 LOOK_SECONDS: Final = 2.0
 CANCEL_LOOK_SECONDS: Final = 0.1
@@ -85,7 +86,7 @@ class Supervisor:
 
     def wake(self) -> None:
         """Say that runs changed: if one is being cancelled, it is looked at now."""
-        cancelling = supervision.cancel_wanted(self._database.reader())
+        cancelling = process_claims.cancel_wanted(self._database.reader())
         if cancelling or self._cancelling:
             self._changed.set()
         self._cancelling = cancelling
@@ -112,7 +113,7 @@ class Supervisor:
             True while a script run is being cancelled, so that the next look should come soon.
         """
         reader = self._database.reader()
-        runs = supervision.live_runs(reader)
+        runs = process_claims.live_runs(reader)
         ages = self._ages.of(runs)
         for run in runs:
             if run.state_type is StateType.CANCELLING and run.host_pid is None and run.pid is not None:
@@ -120,7 +121,7 @@ class Supervisor:
             verdict = self._judge(run, ages[run.key])
             if verdict in self._actions:
                 self._actions[verdict](run)
-        for run in supervision.stray_subflows(reader):
+        for run in process_claims.stray_subflows(reader):
             if not processes.is_alive(run.pid, run.pid_token):
                 self._close_stray(run)
         live = {(run.key, run.incarnation) for run in runs}
@@ -208,13 +209,13 @@ class Supervisor:
 
     def _left_of(self, cancel: ScriptCancel) -> list[Member]:
         """Return what goes on of what was seen of a script's tree, and what carries its run's id."""
-        protected = supervision.protected_pids(self._database.reader())
+        protected = process_claims.protected_pids(self._database.reader())
         return list({*_alive(cancel.members), *process_tree.members(None, cancel.run_id, protected)})
 
     def _give_back(self, run: LiveRun) -> None:
         at = self._clock.now_microseconds()
         reason = f"{NEVER_STARTED} {self._database.home.engine_log} may say why."
-        state = self._database.write(lambda connection: supervision.give_back(connection, run, at, reason))
+        state = self._database.write(lambda connection: process_claims.give_back(connection, run, at, reason))
         if state is not None:
             say(f"Run {run.run_id} was claimed but never started; it is {state.name} now.")
 
@@ -230,7 +231,7 @@ class Supervisor:
 
     def _run_lost_hooks(self, key: int) -> None:
         """Run the hooks that a process did not live to run, beside everything else: they may take their time."""
-        if not lost_hooks.any_due(self._database.reader(), key):
+        if not orphaned_hooks.any_due(self._database.reader(), key):
             return
 
         def run() -> None:
@@ -245,12 +246,12 @@ class Supervisor:
         at = self._clock.now_microseconds()
         gone = RESTARTED if processes.is_of_another_boot(run.pid_token) else PROCESS_GONE
         state = named("Cancelled") if run.state_type is StateType.CANCELLING else named("Crashed", gone)
-        self._database.write(lambda connection: supervision.end_subflow(connection, run.key, state, at))
+        self._database.write(lambda connection: process_claims.end_subflow(connection, run.key, state, at))
         self._run_lost_hooks(run.key)
 
     def _members(self, run: LiveRun) -> list[Member]:
         """Return a run's flow process, if it is still that one, and its tree."""
-        protected = supervision.protected_pids(self._database.reader())
+        protected = process_claims.protected_pids(self._database.reader())
         root: list[Member] = []
         if run.pid is not None and processes.is_alive(run.pid, run.pid_token):
             root = [Member(run.pid, run.pid_token or "")]

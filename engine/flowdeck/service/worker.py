@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from flowdeck.rules.clock import MICROSECONDS_PER_SECOND, SYSTEM_CLOCK, Clock
-from flowdeck.rules.places import default_limit
+from flowdeck.rules.runs.run_limits import default_limit
+from flowdeck.service.engine_log import say
 from flowdeck.service.host_starts import host_environment, start_host
-from flowdeck.service.journal import say
 from flowdeck.service.spares import SpareKeeper
-from flowdeck.store import flow_runs, processes, run_requests, supervision
-from flowdeck.store.database import Database
-from flowdeck.store.sqlite import Connection
+from flowdeck.store import processes
+from flowdeck.store.database.database import Database
+from flowdeck.store.database.sqlite import Connection
+from flowdeck.store.runs import flow_runs, launch_context, process_claims
 
 LONGEST_SLEEP_SECONDS: Final = 1.0
 """A wall clock may be set, and a laptop may sleep: what is due is looked up this often whatever was reckoned."""
@@ -117,7 +118,7 @@ class Worker:
         return True
 
     def _claim(self, connection: Connection) -> Claim | None:
-        if supervision.started_count(connection) >= self._limit:
+        if process_claims.started_count(connection) >= self._limit:
             return None
         return flow_runs.claim(connection, self._clock.now_microseconds())
 
@@ -125,7 +126,7 @@ class Worker:
         """Return when the next run can start; None when only a change can make one possible."""
         connection = self._database.reader()
         due_at = flow_runs.next_due_at(connection)
-        if due_at is None or supervision.started_count(connection) >= self._limit:
+        if due_at is None or process_claims.started_count(connection) >= self._limit:
             return None
         seconds = (due_at - self._clock.now_microseconds()) / MICROSECONDS_PER_SECOND
         return min(max(seconds, 0.0), LONGEST_SLEEP_SECONDS)
@@ -133,7 +134,7 @@ class Worker:
     def _start_host(self, claim: Claim) -> None:
         """Give a claimed run to a spare, or start a host for it."""
         key, run_id, incarnation = claim
-        request = run_requests.of_run(self._database.reader(), key)
+        request = launch_context.of_run(self._database.reader(), key)
         spare = self._spares.take(key, incarnation, request)
         if spare is None:
             self._start_cold(claim)

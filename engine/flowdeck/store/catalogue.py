@@ -11,11 +11,11 @@ from typing import Any
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import NotFoundError
 from flowdeck.rules.states import StateType
-from flowdeck.store.database import Database
-from flowdeck.store.flow_run_queries import moment
+from flowdeck.store.database.database import Database
+from flowdeck.store.database.sqlite import Connection
 from flowdeck.store.records import FlowEntry
-from flowdeck.store.run_facts import RunError, error_from_json, error_to_json
-from flowdeck.store.sqlite import Connection
+from flowdeck.store.run_values import RunError, error_from_json, error_to_json
+from flowdeck.store.runs.flow_run_queries import moment
 
 
 @dataclass(frozen=True, slots=True)

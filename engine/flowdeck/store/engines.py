@@ -12,10 +12,10 @@ from typing import Final
 from flowdeck.rules.clock import SYSTEM_CLOCK, to_datetime
 from flowdeck.rules.exceptions import RefusedError
 from flowdeck.store import processes
-from flowdeck.store.database import Database
+from flowdeck.store.database.database import Database
+from flowdeck.store.database.sqlite import Connection
 from flowdeck.store.home import Home
 from flowdeck.store.records import EngineStatus
-from flowdeck.store.sqlite import Connection
 
 STAYS: Final = "server"
 """An engine of this origin stays until it is told to go."""

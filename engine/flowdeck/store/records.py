@@ -12,10 +12,10 @@ from typing import Any
 
 from flowdeck import __version__
 from flowdeck.rules import versions
-from flowdeck.rules.run_filter import EVERYTHING, RunFilter
-from flowdeck.rules.run_order import Place, RunOrder
+from flowdeck.rules.runs.run_filter import EVERYTHING, RunFilter
+from flowdeck.rules.runs.run_order import Place, RunOrder
 from flowdeck.rules.states import NOT_READY, TERMINAL, StateType
-from flowdeck.store.run_facts import RunError, UnusedResults
+from flowdeck.store.run_values import RunError, UnusedResults
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The run form: fields made from a parameter schema."""

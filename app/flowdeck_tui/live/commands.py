@@ -1,0 +1,235 @@
+"""Commands to Deck: what each one is, why it may not be given now, and the thread that carries it out.
+
+The screen never waits for a lock: a command is given away and comes back as a `CommandDone`.
+"""
+
+from __future__ import annotations
+
+import queue
+import shlex
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from flowdeck.rules.exceptions import FlowdeckError
+from flowdeck.rules.runs.ids import short_id
+from flowdeck.rules.states import StateType
+from flowdeck.rules.text.terminal_text import inert_line
+from flowdeck_tui.actions import actions
+from flowdeck_tui.live.messages import CommandDone, EngineUp
+from flowdeck_tui.text.present import form_echo, state_word
+
+if TYPE_CHECKING:
+    from textual.message import Message
+
+    from flowdeck.deck import Deck, FlowEntry, FlowRun
+    from flowdeck_tui.form.form_fields import Filled
+
+
+LEAVING_SECONDS: Final = 2.0
+"""How long leaving waits for commands that were given before: what was asked for is done."""
+
+NEED_AN_ENGINE: Final = frozenset({"flow.run", "run.rerun", "run.retry", "run.cancel"})
+"""Actions that nothing comes of while no engine serves the home."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing to ask of Deck.
+
+    Attributes:
+        action_id: the action that wants it.
+        call: does it.
+        tell: writes the sentence for the status line from what `call` returned.
+        echo: the command line that does the same.
+        then: called on the screen's side with what `call` returned, or None when it failed; None for nobody.
+    """
+
+    action_id: str
+    call: Callable[[Deck], Any]
+    tell: Callable[[Any], str]
+    echo: str
+    then: Callable[[Any], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why something cannot be done to a run: in a few words for many at once, and as a sentence."""
+
+    brief: str
+    sentence: str
+
+
+# -- what may be asked -------------------------------------------------------------------------------------------------
+
+
+def why_not_retry(run: FlowRun) -> Obstacle | None:
+    """Say why a run cannot be retried; None when it can."""
+    name = inert_line(run.name)
+    if not run.is_final:
+        return Obstacle("not over", f"{name} is not over ({state_word(run.state_name)}); x cancels it.")
+    if run.parent_key is not None:
+        return Obstacle(_SUBFLOW, f"{name} is a subflow run; retry the run that started it.")
+    if run.state_type is StateType.COMPLETED:
+        return Obstacle("completed", f"{name} completed; t runs its flow anew.")
+    return None
+
+
+def why_not_cancel(run: FlowRun) -> Obstacle | None:
+    """Say why a run cannot be cancelled; None when it can."""
+    name = inert_line(run.name)
+    if run.is_final:
+        return Obstacle("already over", f"{name} is over already: {state_word(run.state_name)}.")
+    if run.parent_key is not None:
+        return Obstacle(_SUBFLOW, f"{name} is a subflow run; cancel the run that started it.")
+    if run.state_type is StateType.CANCELLING:
+        return Obstacle("already being cancelled", f"{name} is being cancelled already.")
+    return None
+
+
+def why_not_delete(run: FlowRun) -> Obstacle | None:
+    """Say why a run cannot be deleted; None when it can."""
+    name = inert_line(run.name)
+    if run.parent_key is not None:
+        return Obstacle(_SUBFLOW, f"{name} is a subflow run; delete the run that started it.")
+    if not run.is_final:
+        return Obstacle("not over", f"{name} is not over ({state_word(run.state_name)}); x cancels it first.")
+    return None
+
+
+_SUBFLOW: Final = "started by another run"
+
+OBSTACLES: Final[Mapping[str, Callable[[FlowRun], Obstacle | None]]] = {
+    "run.retry": why_not_retry,
+    "run.cancel": why_not_cancel,
+    "run.delete": why_not_delete,
+}
+"""What says, by the id of an action, whether it can be done to a run."""
+
+
+def retry(run: FlowRun) -> Command:
+    """Run a flow run again under its id."""
+    return Command(
+        "run.retry",
+        lambda deck: deck.retry(run.id),
+        lambda after: f"attempt {after.attempt}: recorded calls are reused",
+        actions.echo("run.retry", run=short_id(run.id)),
+    )
+
+
+def cancel(run: FlowRun) -> Command:
+    """Stop a run."""
+    return Command(
+        "run.cancel",
+        lambda deck: deck.cancel(run.id),
+        lambda after: f"{inert_line(after.name)}: {state_word(after.state_name)}",
+        actions.echo("run.cancel", run=short_id(run.id)),
+    )
+
+
+def create(entry: FlowEntry, filled: Filled) -> Command:
+    """Start a flow."""
+    flow = entry.name or entry.entrypoint
+    return Command(
+        "flow.run",
+        lambda deck: deck.create_flow_run(entry, filled.values, name=filled.name, tags=filled.tags, triggered_by="tui"),
+        lambda run: f"{inert_line(run.name)} is a new run of {inert_line(flow)}",
+        actions.echo("flow.run", flow=shlex.quote(inert_line(flow)), parameters=inert_line(form_echo(filled))),
+    )
+
+
+def rerun(run: FlowRun, filled: Filled) -> Command:
+    """Start the flow of a run once more, as a new run."""
+    return Command(
+        "run.rerun",
+        lambda deck: deck.rerun(run.id, filled.values, name=filled.name, tags=filled.tags, triggered_by="tui"),
+        lambda new: f"{inert_line(new.name)} is a new run, with {inert_line(run.name)} as its origin",
+        actions.echo("run.rerun", run=short_id(run.id), parameters=inert_line(form_echo(filled))),
+    )
+
+
+def find_run(run_id: str) -> Command:
+    """Look a run up, to show its log."""
+    return Command(
+        "log.full", lambda deck: deck.flow_run(run_id), lambda _: "", actions.echo("log.full", run=short_id(run_id))
+    )
+
+
+def go_to_run(reference: str, then: Callable[[FlowRun], None]) -> Command:
+    """Look a run up by its name or a part of its id, to go there."""
+
+    def go(run: FlowRun | None) -> None:
+        if run is not None:
+            then(run)
+
+    return Command("jump.open", lambda deck: deck.flow_run(reference), lambda _: "", "", go)
+
+
+# -- who does it -------------------------------------------------------------------------------------------------------
+
+
+class CommandThread:
+    """Carries out commands one after the other."""
+
+    def __init__(self, deck: Deck, post: Callable[[Message], Any]) -> None:
+        """Start the thread.
+
+        Args:
+            deck: what commands are given to.
+            post: hands a message to the app; safe to call from a thread.
+        """
+        self._deck = deck
+        self._post = post
+        self._queue: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="flowdeck-commands", daemon=True)
+        self._thread.start()
+
+    def submit(self, command: Command) -> None:
+        """Carry out a command soon; a `CommandDone` comes back."""
+        self._queue.put(command)
+
+    def stop(self, timeout_seconds: float = LEAVING_SECONDS) -> bool:
+        """Let the thread end after the commands that it has; False when they took longer than the timeout."""
+        self._queue.put(None)
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (command := self._queue.get()) is not None:
+            result, text, problem, lacks_engine = None, "", None, False
+            try:
+                result = command.call(self._deck)
+                text = command.tell(result)
+                lacks_engine = command.action_id in NEED_AN_ENGINE and not self._deck.engine_status().running
+            except FlowdeckError as error:
+                problem = str(error)
+            except Exception as error:  # noqa: BLE001 - a command whose end nobody tells looks like one that works
+                problem = f"{type(error).__name__}: {error}"
+            self._post(
+                CommandDone(
+                    command.action_id,
+                    result=result,
+                    error=problem,
+                    text=text,
+                    echo=command.echo,
+                    then=command.then,
+                    lacks_engine=lacks_engine,
+                )
+            )
+
+
+def bring_engine_up(deck: Deck, folder: str, post: Callable[[Message], Any]) -> None:
+    """Have the folder watched and an engine serve the home, in a thread; an `EngineUp` comes back."""
+
+    def run() -> None:
+        problem: str | None = None
+        try:
+            deck.watch_folder(Path(folder))
+            deck.ensure_engine(started_by="tui")
+        except FlowdeckError as error:
+            problem = str(error)
+        post(EngineUp(problem))
+
+    threading.Thread(target=run, name="flowdeck-engine-start", daemon=True).start()

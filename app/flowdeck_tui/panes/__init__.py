@@ -1,1 +1,0 @@
-"""The numbered panes, one file each, and the log panel that Runs carries."""

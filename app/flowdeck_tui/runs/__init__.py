@@ -1,0 +1,1 @@
+"""Pane Runs: the list, the opened run, and the rows of both."""

@@ -1,1 +1,0 @@
-"""What opens over the panes and takes the whole keyboard: forms and menus."""

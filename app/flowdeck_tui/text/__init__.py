@@ -1,0 +1,1 @@
+"""Words, signs, colours and rows: how records are put to the reader, whatever widget draws them."""

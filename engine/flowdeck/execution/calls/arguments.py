@@ -1,0 +1,185 @@
+"""Futures and states among a call's arguments: finding them, and putting their values in their place.
+
+Lists, tuples, sets, dictionaries and dataclasses are looked into, as deep as they go; other objects are handed on as
+they are. A long list of plain values costs one scan of its types. See `annotations` for the marks an author may set.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, cast
+
+from flowdeck.execution.calls.annotations import AllowFailure, Annotation, Opaque, Quote
+from flowdeck.execution.calls.futures import TaskFuture
+from flowdeck.rules.exceptions import UsageError
+from flowdeck.rules.states import State, result_of
+
+_PLAIN: Final = frozenset({int, float, str, bytes, bool, type(None)})
+_FIELDS: Final = "__dataclass_fields__"
+
+
+class Inputs(NamedTuple):
+    """What a call's arguments hold for us."""
+
+    futures: list[TaskFuture[Any]]
+    """Each once, in order."""
+    to_resolve: bool
+    """There is a future, a state or a mark among them."""
+    tolerated: frozenset[int] = frozenset()
+    """`id` of those futures that may have failed."""
+    failed_state: State | None = None
+    """A state among them that is over and not completed, and may not be so."""
+
+
+class _Search:
+    """One walk through the arguments of a call."""
+
+    def __init__(self) -> None:
+        self.futures: dict[int, TaskFuture[Any]] = {}
+        self.tolerated: set[int] = set()
+        self.required: set[int] = set()
+        self.failed_state: State | None = None
+        self.to_resolve = False
+        self._seen: set[int] = set()
+
+    def walk(self, values: Iterable[Any], *, tolerant: bool) -> None:
+        left: list[Iterator[Any]] = [iter(values)]
+        while left:
+            for value in left[-1]:
+                if type(value) in _PLAIN:
+                    continue
+                members = self._look(value, tolerant)
+                if members is not None and id(value) not in self._seen:
+                    self._seen.add(id(value))
+                    left.append(iter(members))
+                    break
+            else:
+                left.pop()
+
+    def _look(self, value: Any, tolerant: bool) -> Iterable[Any] | None:
+        """Note what a value is; return what is in it, if that is to be looked at."""
+        if isinstance(value, TaskFuture):
+            self._note_future(cast("TaskFuture[Any]", value), tolerant)
+        elif isinstance(value, State):
+            self.to_resolve = True
+            if not tolerant and value.is_final() and not value.is_completed() and self.failed_state is None:
+                self.failed_state = value
+        elif isinstance(value, Annotation):
+            self._note_mark(cast("Annotation[Any]", value), tolerant)
+        else:
+            return _members(value)
+        return None
+
+    def _note_future(self, future: TaskFuture[Any], tolerant: bool) -> None:
+        self.to_resolve = True
+        self.futures[id(future)] = future
+        (self.tolerated if tolerant else self.required).add(id(future))
+
+    def _note_mark(self, mark: Annotation[Any], tolerant: bool) -> None:
+        self.to_resolve = True
+        if isinstance(mark, Quote):
+            return
+        if isinstance(mark, Opaque):
+            if isinstance(mark.value, TaskFuture | State):
+                self._look(mark.value, tolerant)
+            return
+        self.walk((mark.value,), tolerant=tolerant or isinstance(mark, AllowFailure))
+
+
+def inputs_in(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Inputs:
+    """Find the futures, states and marks among the arguments."""
+    search = _Search()
+    search.walk(args, tolerant=False)
+    if kwargs:
+        search.walk(kwargs.values(), tolerant=False)
+    if not search.to_resolve:
+        return _NOTHING
+    tolerated = frozenset(search.tolerated - search.required)
+    return Inputs(list(search.futures.values()), True, tolerated, search.failed_state)
+
+
+_NOTHING: Final = Inputs([], False)
+
+
+def awaited_in(wait_for: Any, task_name: str) -> Any:
+    """Return what `wait_for` names, which may be one future or state, or a collection of any kind.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(wait_for, TaskFuture | State | Annotation):
+        return wait_for
+    if not isinstance(wait_for, Iterable):
+        raise UsageError(f"wait_for of task '{task_name}' takes futures, or a list of them, not {wait_for!r}.")
+    return list(cast("Iterable[Any]", wait_for))
+
+
+def _members(value: Any) -> Iterable[Any] | None:
+    """Return what is in a value and may be a future or hold one; None when nothing is."""
+    if isinstance(value, list | tuple | set | frozenset):
+        members = cast("Sequence[Any]", value)
+    elif isinstance(value, dict):
+        members = cast("dict[Any, Any]", value).values()
+    elif hasattr(type(value), _FIELDS):
+        return [getattr(value, name, None) for name in getattr(type(value), _FIELDS)]
+    else:
+        return None
+    return None if _PLAIN.issuperset(map(type, members)) else members
+
+
+def resolve(value: Any) -> Any:
+    """Return the value with every future replaced by what it returned, and every mark by what it marks.
+
+    All futures in it are over; those that did not complete are inside of an `allow_failure`.
+    """
+    return _resolve(value, set())
+
+
+def _resolve(value: Any, above: set[int]) -> Any:
+    """`above` are the containers that the value is in: one that is in itself is left as it is."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, TaskFuture):
+        future = cast("TaskFuture[Any]", value)
+        future.asked = True
+        return result_of(future.final_state(), future.name, raise_on_failure=False)
+    if isinstance(value, State):
+        return result_of(value, value.name, raise_on_failure=False) if value.is_final() else value
+    if isinstance(value, Annotation):
+        return _unwrapped(cast("Annotation[Any]", value), above)
+    members = _members(value)
+    if members is None or id(value) in above:
+        return value
+    above.add(id(value))
+    old = list(members)
+    new = [_resolve(member, above) for member in old]
+    above.discard(id(value))
+    # The same object when nothing in it was replaced, so that identity and type are kept.
+    return value if all(one is other for one, other in zip(old, new, strict=True)) else _rebuilt(value, new)
+
+
+def _unwrapped(mark: Annotation[Any], above: set[int]) -> Any:
+    inner = mark.value
+    is_resolved = not isinstance(mark, Quote | Opaque) or (
+        isinstance(mark, Opaque) and isinstance(inner, TaskFuture | State)
+    )
+    return _resolve(inner, above) if is_resolved else inner
+
+
+def _rebuilt(value: Any, members: list[Any]) -> Any:
+    kind: type[Any] = type(value)
+    if isinstance(value, dict):
+        filled = copy.copy(cast("dict[Any, Any]", value))  # keeps the kind: an OrderedDict, a defaultdict
+        for key, member in zip(list(filled), members, strict=True):
+            filled[key] = member
+        return filled
+    if isinstance(value, list):
+        return members
+    if hasattr(kind, _FIELDS) and not isinstance(value, tuple | set | frozenset):
+        copied = copy.copy(value)
+        for name, member in zip(getattr(kind, _FIELDS), members, strict=True):
+            if hasattr(value, name):
+                object.__setattr__(copied, name, member)  # a frozen one too; its checks ran when it was made
+        return copied
+    return kind._make(members) if hasattr(kind, "_make") else kind(members)

@@ -1,0 +1,288 @@
+"""Which run the current code belongs to. Context variables, so that it follows threads and coroutines of ours."""
+
+from __future__ import annotations
+
+import bisect
+import os
+import sys
+import threading
+from contextlib import suppress
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Final
+
+from flowdeck.execution.limits import timeouts
+from flowdeck.execution.recording.replay import Replay
+from flowdeck.execution.recording.value_origins import LargeValues
+from flowdeck.execution.runners.runners import Runner, runner_of
+from flowdeck.rules.exceptions import MissingContextError
+from flowdeck.rules.options.task_runners import THREADS, TaskRunnerOption
+
+if TYPE_CHECKING:
+    from flowdeck.execution.calls.call_executors import Workplace
+    from flowdeck.execution.calls.futures import TaskFuture
+    from flowdeck.execution.calls.task_calls import TaskCall
+    from flowdeck.execution.recording.recorder import Recorder
+    from flowdeck.execution.transactions.task_transactions import TaskTransaction
+    from flowdeck.execution.transactions.transactions import Transaction
+
+describing = False
+"""True while a flow file is imported only to be described: flows and tasks called then do not run."""
+
+module_level_calls: Final[list[tuple[str, str, int]]] = []
+"""What was called while describing: (name of the flow or task, file, line)."""
+
+module_call_ends_import = False
+"""True while a worker process imports the script: its import ends at the first flow or task that it calls."""
+
+flow_files: Final[dict[str, str]] = {}
+"""Flow files that were imported under names by which Python would not find them: their paths by name."""
+
+
+class ModuleCallReached(BaseException):
+    """Ends the import of a script: what follows is what the script does when it is run."""
+
+    def __init__(self, call: tuple[str, str, int]) -> None:
+        super().__init__()
+        self.call = call
+
+
+class FlowRunContext:
+    """A flow run as its own process sees it."""
+
+    def __init__(  # noqa: PLR0913 - what a run is, said once where it begins
+        self,
+        *,
+        recorder: Recorder,
+        run_name: str,
+        flow_name: str,
+        root_run_id: str,
+        attempt: int,
+        log_prints: bool,
+        echo: bool,
+        max_workers: int,
+        parameters: dict[str, Any],
+        tags: frozenset[str],
+        flow_version: str | None = None,
+        parent_run_id: str | None = None,
+        scheduled_at: int | None = None,
+    ) -> None:
+        """See the attributes.
+
+        Attributes:
+            recorder: keeps this run's facts.
+            run_name: two words, or as the author named it.
+            flow_name: of the flow.
+            root_run_id: of the run that all this began with.
+            attempt: of this run, from 1.
+            log_prints: `print` goes to the log.
+            echo: log records are shown on stderr too.
+            max_workers: how many submitted calls run at once.
+            parameters: bound and coerced.
+            tags: of the run.
+            flow_version: as its author says it.
+            parent_run_id: of the run that called this one; None for one that no other called.
+            scheduled_at: when it was to begin, in microseconds; None for when it was called.
+            suspended: calls and subflows that are generators and have items left to give.
+            submitted: futures of submitted calls, in order.
+            task_runner_option: what the author asked for to run submitted calls.
+            runner: runs submitted calls; made when first needed.
+            told: the exception whose traceback the log has last.
+            started_at: when this attempt began, in microseconds; None before.
+            is_over: its end has been recorded.
+            replay: what earlier attempts have recorded.
+            large_values: which recorded calls made them.
+            closing: the flow's body failed or was cancelled: calls that have not begun do not begin any more.
+            torn: a call was torn away from its end, so that its row may not be closed.
+        """
+        self.recorder = recorder
+        self.run_name = run_name
+        self.flow_name = flow_name
+        self.root_run_id = root_run_id
+        self.attempt = attempt
+        self.log_prints = log_prints
+        self.echo = echo
+        self.max_workers = max_workers
+        self.parameters = parameters
+        self.tags = tags
+        self.flow_version = flow_version
+        self.parent_run_id = parent_run_id
+        self.scheduled_at = scheduled_at
+        self.suspended: set[int | str] = set()
+        self.submitted: list[TaskFuture[Any]] = []
+        self.task_runner_option: TaskRunnerOption = THREADS
+        self.runner: Runner | None = None
+        self._own_workers: Workplace | None = None
+        self.replay = Replay(recorder.results, attempt)
+        self.large_values = LargeValues()
+        self.closing = False
+        self.torn = False
+        self.told: BaseException | None = None
+        self.started_at: int | None = None
+        self.is_over = False
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._next_number: int | None = None
+        self._groups = 0
+        self._indices: dict[str, int] = {}
+        self._occurrences: dict[tuple[int | None, str, bytes], int] = {}
+        self._given_back: dict[tuple[int | None, str, bytes], list[int]] = {}
+
+    @property
+    def run_id(self) -> str:
+        """UUID of the flow run."""
+        return self.recorder.run_id
+
+    @property
+    def is_subflow(self) -> bool:
+        """Tell whether another run called this one."""
+        return self.root_run_id != self.run_id
+
+    def is_forked_copy(self) -> bool:
+        """Tell whether this process was forked from the run's: the run is recorded there, not here."""
+        return os.getpid() != self._pid
+
+    def number_call(self, task_name: str) -> tuple[int, int]:
+        """Give out the next call: its id, and its index among the calls of this task.
+
+        Raises:
+            MissingContextError: in a forked process.
+            CancelledRun: the calling code has timed out.
+        """
+        if self.is_forked_copy():
+            raise MissingContextError(
+                f"Task '{task_name}' was called in a process that was forked from that of its flow run, where calls "
+                f"cannot be recorded. Call {task_name}.fn(...) there, or a flow."
+            )
+        timeouts.check_not_given_up()
+        with self._lock:
+            if self._next_number is None:
+                # Numbers of earlier attempts are used; a first attempt has none.
+                self._next_number = self.recorder.last_call_number() + 1 if self.attempt > 1 else 1
+            number = self._next_number
+            self._next_number += 1
+            index = self._indices.get(task_name, 0)
+            self._indices[task_name] = index + 1
+        return self.recorder.first_task_id + number, index
+
+    def task_runner(self) -> Runner:
+        """Return what runs submitted calls, made when first needed."""
+        with self._lock:
+            if self.runner is None:
+                self.runner = runner_of(self.task_runner_option, self)
+            return self.runner
+
+    def own_workers(self) -> Workplace:
+        """Return the place of calls whose every attempt has a process of its own, made when first needed."""
+        with self._lock:
+            if self._own_workers is None:
+                from flowdeck.execution.workers.workers import Workers  # noqa: PLC0415 - loads socket, for the few that need it
+
+                self._own_workers = Workers(self, once_only=True)
+            return self._own_workers
+
+    def close_workers(self) -> None:
+        """Let go of what runs calls; called when all of them are over."""
+        with self._lock:
+            runner, self.runner = self.runner, None
+            own_workers, self._own_workers = self._own_workers, None
+        if runner is not None:
+            runner.close()
+        if own_workers is not None:
+            own_workers.close()
+
+    def number_group(self) -> int:
+        """Give out the number of the next `.map()` call, from 1."""
+        with self._lock:
+            self._groups += 1
+            return self._groups
+
+    def occurrence(self, parent_id: int | None, task_key: str, input_key: bytes) -> int:
+        """Return the how-manieth call (from 0) this is with the same parent, task and inputs."""
+        call = (parent_id, task_key, input_key)
+        with self._lock:
+            if self._given_back and (free := self._given_back.get(call)):
+                return free.pop(0)
+            count = self._occurrences.get(call, 0)
+            self._occurrences[call] = count + 1
+        return count
+
+    def give_back(self, call: tuple[int | None, str, bytes, int]) -> None:
+        """Let the next call of the same parent, task and inputs be this one, which was undone."""
+        with self._lock:
+            bisect.insort(self._given_back.setdefault(call[:3], []), call[3])
+
+    def close_calls(self, error: BaseException | None = None) -> None:
+        """Let no call begin any more, nor another attempt of one.
+
+        Args:
+            error: that the flow ended with. A cancel also ends the processes in which calls run.
+        """
+        self.closing = True
+        if self.runner is not None:
+            self.runner.end_pauses()
+        if error is None or isinstance(error, Exception):
+            return
+        for place in (self.runner and self.runner.place, self._own_workers):
+            if place is not None:
+                place.end()
+
+    def give_up_calls(self) -> None:
+        """Leave submitted calls behind that do not end; their rows are closed with the attempt."""
+        self.torn = True
+        self.close_workers()
+
+    def start_attempt(self, attempt: int) -> None:
+        """Forget what the last attempt of this run counted, and read what it recorded; numbers of calls go on."""
+        self.close_workers()
+        self.replay.start_attempt(attempt)
+        with self._lock:
+            self.attempt = attempt
+            self._indices.clear()
+            self._occurrences.clear()
+            self._given_back.clear()
+            self._groups = 0
+            self.submitted.clear()
+            self.closing = False
+
+
+class TaskRunContext:
+    """A task call as its own thread sees it."""
+
+    __slots__ = (
+        "attempt", "call", "call_key", "log_prints", "name", "started_at", "task_name", "task_run_id", "transaction",
+    )  # fmt: skip
+
+    def __init__(self, task_run_id: int, task_name: str, name: str, log_prints: bool, call_key: bytes = b"") -> None:
+        self.task_run_id = task_run_id
+        self.task_name = task_name
+        self.name = name
+        self.log_prints = log_prints
+        self.call_key = call_key
+        self.attempt = 1
+        self.started_at: int | None = None
+        self.transaction: TaskTransaction | None = None
+        self.call: TaskCall | None = None
+        """None where the call itself is in another process."""
+
+
+flow_run: ContextVar[FlowRunContext | None] = ContextVar("flowdeck_flow_run", default=None)
+task_run: ContextVar[TaskRunContext | None] = ContextVar("flowdeck_task_run", default=None)
+transaction: ContextVar[Transaction | None] = ContextVar("flowdeck_transaction", default=None)
+current_tags: ContextVar[frozenset[str]] = ContextVar("flowdeck_tags", default=frozenset())
+
+
+def leave(variable: ContextVar[Any], token: Token[Any]) -> None:
+    """Give a context variable its former value; a coroutine that is thrown away may be so in another context."""
+    with suppress(ValueError):
+        variable.reset(token)
+
+
+def report_module_call(name: str) -> None:
+    """Note that a flow or task was called while its file was being described."""
+    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage] - the same as inspect.currentframe, 10 ms sooner
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("flowdeck."):
+        frame = frame.f_back
+    call = (name, frame.f_code.co_filename, frame.f_lineno)
+    if module_call_ends_import:
+        raise ModuleCallReached(call)
+    module_level_calls.append(call)

@@ -1,0 +1,1 @@
+"""Drivers: what the engine body awaits, for threads, event loops and generators."""

@@ -1,0 +1,1 @@
+"""From the author's code to the log of its run."""

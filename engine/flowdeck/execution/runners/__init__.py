@@ -1,0 +1,1 @@
+"""Task runners: what runs the submitted calls of a flow run."""

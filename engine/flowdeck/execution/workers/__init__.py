@@ -1,0 +1,1 @@
+"""Worker processes: the flow's side of them, and the stream over which they record."""

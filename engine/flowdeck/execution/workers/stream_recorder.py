@@ -1,0 +1,270 @@
+"""A run as a process sees it that is not the run's own: what it records, and what it must know, crosses a stream.
+
+Everything goes through one function, `Ask`: the name of a question and plain arguments, answered by `stream_answers` on
+the side that owns the run, once and in order. How they get there is no matter of this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, NamedTuple, cast
+
+from flowdeck.execution.calls.context import FlowRunContext
+from flowdeck.execution.recording.facts import Fact, TaskRunEnded
+from flowdeck.execution.recording.replay import Replay
+from flowdeck.execution.recording.result_records import ResultRecords
+from flowdeck.rules.states import State
+from flowdeck.store.results.cached_results import CachedResult
+from flowdeck.store.results.key_locks import KeyLock
+from flowdeck.store.results.recorded_results import RecordedCall, RecordedResult, RecordedSubflow
+from flowdeck.store.results.result_files import StoredResult
+from flowdeck.store.runs.flow_runs import NewFlowRun
+
+Ask = Callable[..., Any]
+"""`(the run's first_task_id, question, *arguments)`: waits for the answer and returns it, or raises what it is."""
+
+
+class RunFacts(NamedTuple):
+    """What the process of an attempt is told of the flow run; the rest it asks for."""
+
+    run_id: str
+    first_task_id: int
+    incarnation: int
+    run_name: str
+    flow_name: str
+    root_run_id: str
+    attempt: int
+    started_at: int | None
+    log_prints: bool
+    echo: bool
+    max_workers: int
+    tags: frozenset[str]
+    flow_version: str | None
+    parent_run_id: str | None
+    scheduled_at: int | None
+    result_max_bytes: int
+    caching: str
+
+
+def facts_of(run: FlowRunContext) -> RunFacts:
+    """Return what another process needs to know of a run."""
+    recorder = run.recorder
+    return RunFacts(
+        recorder.run_id, recorder.first_task_id, recorder.incarnation, run.run_name, run.flow_name, run.root_run_id,
+        run.attempt, run.started_at, run.log_prints, run.echo, run.max_workers, run.tags, run.flow_version,
+        run.parent_run_id, run.scheduled_at, recorder.results.max_bytes, recorder.results.caching,
+    )  # fmt: skip
+
+
+class RecorderFacts(NamedTuple):
+    """What identifies a recorder on the other side."""
+
+    run_id: str
+    first_task_id: int
+    incarnation: int
+
+
+class StreamRecorder:
+    """Keeps the facts of a flow run by handing them over to the side that owns it."""
+
+    def __init__(self, ask: Ask, facts: RecorderFacts, results: StreamResults, interrupt: Callable[..., None]) -> None:
+        """Make the recorder of one run.
+
+        Args:
+            ask: see `Ask`.
+            facts: which run it is.
+            results: of the same run.
+            interrupt: raises an exception in the main thread, not in the middle of a frame.
+        """
+        self.run_id, self.first_task_id, self.incarnation = facts
+        self.results: ResultRecords = results
+        self.interrupt = interrupt
+        self._ask: Final = ask
+
+    def record(self, fact: Fact) -> bool:
+        """See `Recorder`."""
+        return self._ask(self.first_task_id, "record", _plain(fact))
+
+    def try_record(self, fact: Fact) -> bool:
+        """See `Recorder`."""
+        return self._ask(self.first_task_id, "try_record", _plain(fact))
+
+    def note(self, fact: Fact) -> None:
+        """See `Recorder`."""
+        self._ask(self.first_task_id, "note", _plain(fact))
+
+    def log(
+        self, at: int, level_number: int, source: str, task_number: int | None, task_name: str | None, text: str
+    ) -> None:
+        """See `Recorder`."""
+        self._ask(self.first_task_id, "log", at, level_number, source, task_number, task_name, text)
+
+    def start_subflow(self, new: NewFlowRun, *, patient: bool) -> StreamRecorder | None:
+        """See `Recorder`."""
+        facts = self._ask(self.first_task_id, "start_subflow", replace(new, state=_bare(new.state)), patient)
+        return None if facts is None else self._below(facts)
+
+    def resume_subflow(self, key: int, new: NewFlowRun, *, patient: bool) -> tuple[StreamRecorder, int] | None:
+        """See `Recorder`."""
+        bare = replace(new, state=_bare(new.state))
+        resumed = self._ask(self.first_task_id, "resume_subflow", key, bare, patient)
+        return None if resumed is None else (self._below(resumed[0]), resumed[1])
+
+    def last_call_number(self) -> int:
+        """See `Recorder`."""
+        return self._ask(self.first_task_id, "last_call_number")
+
+    def may_go_on(self) -> bool:
+        """See `Recorder`."""
+        return self._ask(self.first_task_id, "may_go_on")
+
+    def refusal(self) -> str:
+        """See `Recorder`."""
+        return self._ask(self.first_task_id, "refusal")
+
+    def _below(self, facts: RecorderFacts) -> StreamRecorder:
+        results = StreamResults(self._ask, facts.first_task_id, self.results.max_bytes, self.results.caching)
+        return StreamRecorder(self._ask, facts, results, self.interrupt)
+
+
+class StreamResults:
+    """Results that are kept and found by the side that owns the run."""
+
+    def __init__(self, ask: Ask, first_task_id: int, max_bytes: int, caching: str) -> None:
+        """Args: ask: see `Ask`. first_task_id: of the run. max_bytes, caching: see `ResultRecords`."""
+        self.max_bytes = max_bytes
+        self.caching = caching
+        self._ask = ask
+        self._run = first_task_id
+
+    def calls(self) -> dict[bytes, RecordedCall]:
+        """See `ResultRecords`."""
+        return self._ask(self._run, "results.calls")
+
+    def subflows(self) -> dict[bytes, RecordedSubflow]:
+        """See `ResultRecords`."""
+        return self._ask(self._run, "results.subflows")
+
+    def of_call(self, task_run_id: int) -> RecordedResult | None:
+        """See `ResultRecords`."""
+        return self._ask(self._run, "results.of_call", task_run_id)
+
+    def names(self, task_run_ids: list[int]) -> list[str]:
+        """See `ResultRecords`."""
+        return self._ask(self._run, "results.names", task_run_ids)
+
+    def cached(self, cache_key: str) -> CachedResult | None:
+        """See `ResultRecords`."""
+        return self._ask(self._run, "results.cached", cache_key)
+
+    def lock(self, cache_key: str) -> StreamLock:
+        """See `ResultRecords`."""
+        return StreamLock(self._ask, self._run, cache_key)
+
+    def size_of(self, file_hash: str | None) -> int:
+        """See `ResultRecords`."""
+        return self._ask(self._run, "results.size_of", file_hash)
+
+    def keep(self, content: bytes, name: str | None = None) -> StoredResult:
+        """See `ResultRecords`."""
+        return self._ask(self._run, "results.keep", content, name)
+
+    def read(self, inline: bytes | None, file_hash: str | None) -> bytes:
+        """See `ResultRecords`."""
+        return inline if inline is not None else self._ask(self._run, "results.read", None, file_hash)
+
+
+class StreamLock(KeyLock):
+    """The lock of a cache key, held on the other side: it is given back there if this process dies."""
+
+    def __init__(self, ask: Ask, first_task_id: int, cache_key: str) -> None:
+        """Args: ask: see `Ask`. first_task_id: of the run. cache_key: what is locked."""
+        self._ask = ask
+        self._run = first_task_id
+        self._cache_key = cache_key
+
+    def try_acquire(self) -> bool:
+        """Take it if nobody has it."""
+        return self._ask(self._run, "lock.try_acquire", self._cache_key)
+
+    def release(self) -> None:
+        """Give it back, if it is held."""
+        self._ask(self._run, "lock.release", self._cache_key)
+
+
+class StreamReplay(Replay):
+    """What earlier attempts have recorded, counted and taken on the side that owns the run."""
+
+    def __init__(self, recorder: StreamRecorder, ask: Ask) -> None:
+        """Args: recorder: of the run. ask: see `Ask`."""
+        super().__init__(recorder.results, 1)
+        self._ask = ask
+        self._run = recorder.first_task_id
+
+    def take(self, call_key: bytes) -> RecordedCall | None:
+        """See `Replay`."""
+        return self._ask(self._run, "replay.take", call_key)
+
+    def take_subflow(self, call_key: bytes) -> RecordedSubflow | None:
+        """See `Replay`."""
+        return self._ask(self._run, "replay.take_subflow", call_key)
+
+
+class StreamedRun(FlowRunContext):
+    """The flow run of another process, for the time of one attempt of a task call: its calls are numbered there."""
+
+    def __init__(self, facts: RunFacts, ask: Ask, interrupt: Callable[..., None]) -> None:
+        """Args: facts: of the run. ask: see `Ask`. interrupt: see `StreamRecorder`."""
+        results = StreamResults(ask, facts.first_task_id, facts.result_max_bytes, facts.caching)
+        identity = RecorderFacts(facts.run_id, facts.first_task_id, facts.incarnation)
+        recorder = StreamRecorder(ask, identity, results, interrupt)
+        self._ask = ask
+        self._parameters: dict[str, Any] | None = None
+        super().__init__(
+            recorder=recorder, run_name=facts.run_name, flow_name=facts.flow_name, root_run_id=facts.root_run_id,
+            attempt=1, log_prints=facts.log_prints, echo=facts.echo, max_workers=facts.max_workers, parameters={},
+            tags=facts.tags, flow_version=facts.flow_version, parent_run_id=facts.parent_run_id,
+            scheduled_at=facts.scheduled_at,
+        )  # fmt: skip
+        self.attempt = facts.attempt
+        self.started_at = facts.started_at
+        self.replay = StreamReplay(recorder, ask)
+
+    @property
+    def parameters(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride] - asked for when needed
+        """Bound and coerced; they may be large, and few tasks look at them."""
+        if self._parameters is None:
+            self._parameters = cast("dict[str, Any]", self._ask(self.recorder.first_task_id, "parameters"))
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, given: Mapping[str, Any]) -> None:
+        del given  # they are the other side's
+
+    def number_call(self, task_name: str) -> tuple[int, int]:
+        """See `FlowRunContext`."""
+        task_run_id, index, self.closing = self._ask(self.recorder.first_task_id, "number_call", task_name)
+        return task_run_id, index
+
+    def number_group(self) -> int:
+        """See `FlowRunContext`."""
+        return self._ask(self.recorder.first_task_id, "number_group")
+
+    def give_back(self, call: tuple[int | None, str, bytes, int]) -> None:
+        """See `FlowRunContext`."""
+        self._ask(self.recorder.first_task_id, "give_back", call)
+
+    def occurrence(self, parent_id: int | None, task_key: str, input_key: bytes) -> int:
+        """See `FlowRunContext`."""
+        return self._ask(self.recorder.first_task_id, "occurrence", parent_id, task_key, input_key)
+
+
+def _bare(state: State) -> State:
+    """Return a state without what is not recorded with it, and perhaps cannot travel."""
+    return replace(state, data=None, exception=None)
+
+
+def _plain(fact: Fact) -> Fact:
+    state = getattr(fact, "state", None)
+    return fact if state is None else replace(cast("TaskRunEnded", fact), state=_bare(state))

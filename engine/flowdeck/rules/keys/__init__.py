@@ -1,0 +1,1 @@
+"""Keys of calls and of cached results: what stands for a task, its inputs and their content."""

@@ -1,0 +1,1 @@
+"""Task runs as rows: their states, reuse, transactions, and questions about them."""

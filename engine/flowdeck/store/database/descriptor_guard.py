@@ -1,0 +1,93 @@
+"""Seeing that other code of this process has closed the files of a database under SQLite.
+
+An author's `os.closerange`, or one `os.close` too many, closes our descriptors too. SQLite does not notice: it waits
+10 s for locks that it cannot get; and once the number belongs to another file, it writes into that one, while the
+shared memory tells every process of the home that the rows are in the write-ahead log (seen: a whole home became
+unreadable). So a writer looks at its descriptors before it begins; one that lost them does nothing more: it does not
+even close.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final, TypeVar
+
+from flowdeck.rules.exceptions import StoreError
+from flowdeck.store.home import Home
+
+T = TypeVar("T")
+
+opening = threading.RLock()
+"""Held while a connection opens its files: what is open then and was not before belongs to that connection."""
+_SUFFIXES: Final = ("", "-wal", "-shm")
+
+
+def opened_by(home: Home, connect: Callable[[], T]) -> tuple[T, dict[int, int]]:
+    """Return what `connect` returns, and the descriptors that it has opened, with their inodes."""
+    with opening:
+        before = descriptors_of(home)
+        connection = connect()
+        return connection, {number: inode for number, inode in descriptors_of(home).items() if number not in before}
+
+
+def _renew_lock() -> None:
+    global opening  # noqa: PLW0603 - another thread may have held it when this process was forked
+    opening = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+def descriptors_of(home: Home) -> dict[int, int]:
+    """Return the descriptors by which this process has the files of a home's database open, with their inodes."""
+    inodes: set[tuple[int, int]] = set()
+    for suffix in _SUFFIXES:
+        with suppress(OSError):
+            status = os.stat(f"{home.database}{suffix}")
+            inodes.add((status.st_dev, status.st_ino))
+    found: dict[int, int] = {}
+    with suppress(OSError):  # no /dev/fd, or no descriptor left to read it by
+        for name in os.listdir("/dev/fd"):
+            with suppress(OSError):  # the descriptor by which the folder was read
+                status = os.fstat(int(name))
+                if (status.st_dev, status.st_ino) in inodes:
+                    found[int(name)] = status.st_ino
+    return found
+
+
+def are_intact(descriptors: Mapping[int, int]) -> bool:
+    """Tell whether these still lead to the files that they led to. Asked before each commit, so it is kept short."""
+    try:
+        for descriptor, inode in descriptors.items():
+            if os.fstat(descriptor).st_ino != inode:
+                return False
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise  # a TimeoutError, which an author's signal handler has raised in here
+        return False
+    return True
+
+
+def check(home: Home, descriptors: Mapping[int, int]) -> None:
+    """Refuse to go on with files that are not ours any more.
+
+    Raises:
+        StoreError: one of them was closed.
+    """
+    if not are_intact(descriptors):
+        raise StoreError(
+            f"Code of this process has closed files in {home.path} that flowdeck had open (os.closerange does that), "
+            "so nothing more of it can be recorded. Let it close only what it has opened, or run it in a process of "
+            "its own."
+        )
+
+
+def leave_open(connection: object) -> None:
+    """Keep an object from ever being released, also at the end of Python: SQLite would close files of others."""
+    import ctypes  # noqa: PLC0415 - it costs 0.5 MB, and is hardly ever needed
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))

@@ -1,0 +1,1 @@
+"""Flow runs as rows: making, changing, claiming, listing, and what a waiting one waits for."""
