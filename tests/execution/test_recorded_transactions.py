@@ -303,8 +303,8 @@ def test_transaction_that_a_kill_cut_short_goes_on(
     assert scripts.run(names + KILLED + f'\n    main("{how}")\n').code == -9
     (run,) = deck.flow_runs()
     again = f"""
-        from flowdeck.execution import flow_starts
-        from flowdeck.store import supervision
+        from flowdeck.execution.starts import run_creation as flow_starts
+        from flowdeck.store.runs import process_claims as supervision
         from flowdeck.store.runs.flow_runs import schedule_again, claim
         from flowdeck.rules.states import State, StateType, named
         from my_flow import main

@@ -222,7 +222,7 @@ import sys
 from datetime import date
 from typing import Literal
 from pathlib import Path
-from flowdeck.rules import parameter_checks, parameters
+from flowdeck.rules.parameters import parameter_checks, parameters
 class Plain: pass
 def work(a: int, b: list[str] | None = None, c: Literal["x"] = "x", d: date = date(2026, 1, 1), e: Path = Path("."),
          f: Plain = None, *rest: float, **more: dict[str, int]) -> None: "Args:\\n    a: number"

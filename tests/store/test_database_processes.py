@@ -18,7 +18,7 @@ from tests.support.scripts import Scripts
 def test_processes_make_a_home_at_once(scripts: Scripts, tmp_path: Path) -> None:
     """They do not hinder each other: all of them can use it."""
     body = """
-        from flowdeck.store import database, schema
+        from flowdeck.store.database import database, schema
         print("ready", flush=True)
         sys.stdin.readline()
         opened = database.Database()
@@ -44,7 +44,7 @@ def test_kill_in_the_middle_of_making_a_home(scripts: Scripts, tmp_path: Path) -
     environment = {"FLOWDECK_HOME": str(tmp_path / "new")}
     ended = scripts.run(
         """
-        from flowdeck.store import schema
+        from flowdeck.store.database import schema
         from flowdeck.store.database.database import Database
         third = schema.migrations._migrations[2]
         make = third.fn

@@ -121,7 +121,7 @@ def test_older_process_goes_on_through_a_migration(old_home: Home, scripts: Scri
     """It writes before, during and after with what it has prepared, and may even open the home anew."""
     script = scripts.start(
         f"""
-        from flowdeck.store import connections
+        from flowdeck.store.database import connections
         from flowdeck.store.database.database import Database
         connections.SCHEMA_VERSION = 1
         database = Database()
