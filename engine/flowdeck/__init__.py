@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from flowdeck.flow_runs import cancel_flow_run
     from flowdeck.flows import Flow, flow
     from flowdeck.rules.states import State
+    from flowdeck.rules.versions import __version__ as __version__
     from flowdeck.tasks import Task, task
     from flowdeck.transactions import transaction
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Flow", "State", "Task", "TaskFuture", "allow_failure", "as_completed", "cancel_flow_run", "flow", "get_run_logger",
@@ -27,6 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES: Final = {
+    "__version__": "flowdeck.rules.versions",
     "Flow": "flowdeck.flows",
     "State": "flowdeck.rules.states",
     "Task": "flowdeck.tasks",

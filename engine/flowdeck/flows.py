@@ -16,7 +16,8 @@ from flowdeck.execution.drivers.drivers import AsyncDriver, SyncDriver, finish
 from flowdeck.execution.drivers.generators import iterate, iterate_async, stepping, stepping_async, suspended_in
 from flowdeck.execution.engine.flow_engine import FlowCall, run_flow
 from flowdeck.execution.hooks.hook_decorators import FlowRunHooks
-from flowdeck.execution.starts import excepthook, root_runs, run_creation, standalone_tasks
+from flowdeck.execution.limits import excepthook
+from flowdeck.execution.starts import root_runs, run_creation, standalone_tasks
 from flowdeck.rules.exceptions import ParameterError, UnfinishedRun
 from flowdeck.rules.options.function_code import code_of
 from flowdeck.rules.options.hooks import with_those_of
@@ -210,7 +211,6 @@ class Flow(FlowRunHooks, Generic[P, R]):
     def _call_of(self, run: FlowRunContext, parameters: dict[str, Any]) -> FlowCall:
         args, kwargs = parameter_rules.call_arguments(parameter_rules.signature_of(self.fn), parameters)
         run.parameters = parameters
-        run.task_runner_option = self.spec.task_runner
         return FlowCall(self, self.spec, self.fn, args, kwargs, run)
 
 

@@ -13,8 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from flowdeck.execution.calls import caching, context
-from flowdeck.execution.calls.context import FlowRunContext
-from flowdeck.execution.calls.task_calls import TaskCall
+from flowdeck.execution.calls.context import CalledTask, FlowRunContext
 from flowdeck.rules.clock import to_datetime
 from flowdeck.rules.exceptions import UsageError
 
@@ -68,11 +67,11 @@ def _of_task(look: Callable[[context.TaskRunContext], Any], otherwise: Any = Non
     return of_current
 
 
-def _parameters_of(call: TaskCall | None) -> dict[str, Any]:
+def _parameters_of(call: CalledTask | None) -> dict[str, Any]:
     return {} if call is None else caching.arguments_by_name(call.function, call.args, call.kwargs)
 
 
-def _tags_of(call: TaskCall | None) -> list[str]:
+def _tags_of(call: CalledTask | None) -> list[str]:
     return [] if call is None or call.row.tags is None else json.loads(call.row.tags)
 
 

@@ -27,7 +27,9 @@ from flowdeck.execution.limits.retry_timers import job_of
 from flowdeck.execution.logs.run_logs import capture_prints
 from flowdeck.execution.recording.facts import TaskRunsMade
 from flowdeck.execution.recording.failures import state_of_error
+from flowdeck.execution.runners.run_runners import runners_of
 from flowdeck.execution.starts import standalone_tasks
+from flowdeck.execution.transactions import transactions
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, DefinitionError
 from flowdeck.rules.keys.cache_policies import task_input_hash
@@ -250,10 +252,10 @@ class Task(TaskRunHooks, Generic[P, R]):
         """Queue a call whose row is made."""
         future: TaskFuture[R] = TaskFuture(call.row.id, call.name)
         here = contextvars.copy_context()
-        runner = call.run.task_runner()
-        call.place = runner.place
+        runner = runners_of(call.run).task_runner(call.run)
+        call.executor = runner.executor
         # What runs in a process runs as a coroutine there, if it is one; here a thread waits for it.
-        on_loop = self.is_async and runner.place is None and not self.spec.own_process
+        on_loop = self.is_async and runner.executor is None and not self.spec.own_process
 
         async def run_call() -> None:
             try:
@@ -263,7 +265,7 @@ class Task(TaskRunHooks, Generic[P, R]):
             future.settle(state)
 
         call.run.submitted.append(future)
-        transaction = context.transaction.get()
+        transaction = transactions.current.get()
         if transaction is not None:
             transaction.submitted.append(future)
         try:

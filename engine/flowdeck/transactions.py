@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from flowdeck.execution.calls import context
-from flowdeck.execution.transactions.task_transactions import TaskTransaction
+from flowdeck.execution.transactions import task_transactions, transactions
 from flowdeck.execution.transactions.transactions import Transaction
 from flowdeck.rules.exceptions import UsageError
 from flowdeck.rules.keys.cache_policies import MAXIMUM_KEY_LENGTH
@@ -70,9 +70,7 @@ def _member(kind: type[_Words], given: Any, name: str) -> _Words | None:
 
 def get_transaction() -> Transaction | None:
     """Return the innermost transaction of the calling code: in a task the task's own; None outside of all."""
-    around, task, run = context.transaction.get(), context.task_run.get(), context.flow_run.get()
+    around, task, run = transactions.current.get(), context.task_run.get(), context.flow_run.get()
     if around is not None or task is None or run is None:
         return around
-    if task.transaction is None:
-        task.transaction = TaskTransaction(run, task, None)
-    return task.transaction
+    return task_transactions.of_attempt(task) or task_transactions.own(run, task)

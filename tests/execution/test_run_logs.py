@@ -291,7 +291,7 @@ def test_counts_come_with_the_next_fact(last_run: Callable[[], FlowRun]) -> None
 
 def test_counts_come_by_themselves(last_run: Callable[[], FlowRun], monkeypatch: pytest.MonkeyPatch) -> None:
     """When a burst of warnings is followed by nothing for long."""
-    monkeypatch.setattr("flowdeck.execution.recording.recorder.COUNTS_INTERVAL_SECONDS", 0.02)
+    monkeypatch.setattr("flowdeck.execution.recording.store_recorder.COUNTS_INTERVAL_SECONDS", 0.02)
 
     @flow
     def main() -> None:
@@ -307,7 +307,7 @@ def test_counts_come_by_themselves(last_run: Callable[[], FlowRun], monkeypatch:
 
 def test_logging_never_fails_for_the_store(last_run: Callable[[], FlowRun], monkeypatch: pytest.MonkeyPatch) -> None:
     """When the counts cannot be brought to the store now they come later; the author's code does not notice."""
-    monkeypatch.setattr("flowdeck.execution.recording.recorder.COUNTS_INTERVAL_SECONDS", 0)
+    monkeypatch.setattr("flowdeck.execution.recording.store_recorder.COUNTS_INTERVAL_SECONDS", 0)
 
     @flow
     def main() -> None:

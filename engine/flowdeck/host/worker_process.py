@@ -24,6 +24,7 @@ from flowdeck.execution.logs import extra_loggers
 from flowdeck.execution.logs.run_logs import capture_prints, set_level
 from flowdeck.execution.recording.failures import describe, sentence
 from flowdeck.execution.recording.outcome import Outcome
+from flowdeck.execution.runners.run_runners import RunRunners
 from flowdeck.execution.transactions.task_transactions import values_set
 from flowdeck.execution.workers.frames import Line, Part
 from flowdeck.execution.workers.stream_recorder import StreamedRun
@@ -88,14 +89,14 @@ class _Worker:
             task, args, kwargs = self.values.loads_order(value)
         except Exception as error:  # noqa: BLE001 - of pickle, or of the author's module
             return Ended(None, f"Its function or its arguments cannot be read in a process: {reason(error)}", []), []
-        run = StreamedRun(order.run, self._line.ask, self._line.interrupt)
+        run = StreamedRun(order.run, self._line.ask, self._line.interrupt, RunRunners())
         here = contextvars.Context()
         name = str(order.task_run["name"])
         call = TaskCall(task, task.spec, task.fn, args, kwargs, [], Inputs([], False), run, order.row, name, True)
         here.run(_enter, run, order, call)
         outcome = here.run(_called, task, args, kwargs)
         finish(_SYNC.wait(run.submitted))
-        run.close_workers()
+        run.runners.close()
         if outcome.error is not None:
             return self._raised(outcome.error, run)
         try:

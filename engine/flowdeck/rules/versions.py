@@ -1,9 +1,11 @@
-"""Which of two versions of flowdeck is the newer one. Pure, and without the library that does it for all the world."""
+"""The version of flowdeck, and which of two is the newer one: without the library that does it for all the world."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
+
+__version__: Final = "0.1.0"
 
 _VERSION: Final = re.compile(r"v?(\d+(?:\.\d+)*)[-_.]?(dev|a|b|rc|post)?[-_.]?(\d*)")
 _STAGES: Final = {"dev": 0, "a": 1, "b": 2, "rc": 3, None: 4, "post": 5}

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from flowdeck import __version__
-from flowdeck.rules import versions
 from flowdeck.rules.runs.run_filter import EVERYTHING, RunFilter
 from flowdeck.rules.runs.run_order import Place, RunOrder
 from flowdeck.rules.states import NOT_READY, TERMINAL, StateType
+from flowdeck.rules.versions import __version__, is_older
 from flowdeck.store.run_values import RunError, UnusedResults
 
 
@@ -289,12 +288,12 @@ class EngineStatus:
     @property
     def is_older(self) -> bool:
         """Tell whether an engine runs that is of an older flowdeck than this process."""
-        return self.version is not None and versions.is_older(self.version, __version__)
+        return self.version is not None and is_older(self.version, __version__)
 
     @property
     def is_newer(self) -> bool:
         """Tell whether an engine runs that is of a newer flowdeck than this process."""
-        return self.version is not None and versions.is_older(__version__, self.version)
+        return self.version is not None and is_older(__version__, self.version)
 
     @property
     def version_note(self) -> str | None:

@@ -6,24 +6,20 @@ import bisect
 import os
 import sys
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flowdeck.execution.limits import timeouts
 from flowdeck.execution.recording.replay import Replay
 from flowdeck.execution.recording.value_origins import LargeValues
-from flowdeck.execution.runners.runners import Runner, runner_of
 from flowdeck.rules.exceptions import MissingContextError
-from flowdeck.rules.options.task_runners import THREADS, TaskRunnerOption
 
 if TYPE_CHECKING:
-    from flowdeck.execution.calls.call_executors import Workplace
     from flowdeck.execution.calls.futures import TaskFuture
-    from flowdeck.execution.calls.task_calls import TaskCall
     from flowdeck.execution.recording.recorder import Recorder
-    from flowdeck.execution.transactions.task_transactions import TaskTransaction
-    from flowdeck.execution.transactions.transactions import Transaction
+    from flowdeck.store.calls.task_runs import NewTaskRun
 
 describing = False
 """True while a flow file is imported only to be described: flows and tasks called then do not run."""
@@ -46,6 +42,22 @@ class ModuleCallReached(BaseException):
         self.call = call
 
 
+class CallRunners(Protocol):
+    """What runs the submitted calls of a flow run, as far as the run has to do with it; see `runners.run_runners`."""
+
+    def end_pauses(self) -> None:
+        """Let calls that wait for their next attempt see that there will be none."""
+        ...
+
+    def end(self) -> None:
+        """End the processes in which calls run: the run is being cancelled."""
+        ...
+
+    def close(self) -> None:
+        """Let threads and processes end, as far as there are any; those that are needed after that are made anew."""
+        ...
+
+
 class FlowRunContext:
     """A flow run as its own process sees it."""
 
@@ -53,6 +65,7 @@ class FlowRunContext:
         self,
         *,
         recorder: Recorder,
+        runners: CallRunners,
         run_name: str,
         flow_name: str,
         root_run_id: str,
@@ -70,6 +83,7 @@ class FlowRunContext:
 
         Attributes:
             recorder: keeps this run's facts.
+            runners: run its submitted calls.
             run_name: two words, or as the author named it.
             flow_name: of the flow.
             root_run_id: of the run that all this began with.
@@ -84,8 +98,6 @@ class FlowRunContext:
             scheduled_at: when it was to begin, in microseconds; None for when it was called.
             suspended: calls and subflows that are generators and have items left to give.
             submitted: futures of submitted calls, in order.
-            task_runner_option: what the author asked for to run submitted calls.
-            runner: runs submitted calls; made when first needed.
             told: the exception whose traceback the log has last.
             started_at: when this attempt began, in microseconds; None before.
             is_over: its end has been recorded.
@@ -95,6 +107,7 @@ class FlowRunContext:
             torn: a call was torn away from its end, so that its row may not be closed.
         """
         self.recorder = recorder
+        self.runners = runners
         self.run_name = run_name
         self.flow_name = flow_name
         self.root_run_id = root_run_id
@@ -109,9 +122,6 @@ class FlowRunContext:
         self.scheduled_at = scheduled_at
         self.suspended: set[int | str] = set()
         self.submitted: list[TaskFuture[Any]] = []
-        self.task_runner_option: TaskRunnerOption = THREADS
-        self.runner: Runner | None = None
-        self._own_workers: Workplace | None = None
         self.replay = Replay(recorder.results, attempt)
         self.large_values = LargeValues()
         self.closing = False
@@ -164,32 +174,6 @@ class FlowRunContext:
             self._indices[task_name] = index + 1
         return self.recorder.first_task_id + number, index
 
-    def task_runner(self) -> Runner:
-        """Return what runs submitted calls, made when first needed."""
-        with self._lock:
-            if self.runner is None:
-                self.runner = runner_of(self.task_runner_option, self)
-            return self.runner
-
-    def own_workers(self) -> Workplace:
-        """Return the place of calls whose every attempt has a process of its own, made when first needed."""
-        with self._lock:
-            if self._own_workers is None:
-                from flowdeck.execution.workers.workers import Workers  # noqa: PLC0415 - loads socket, for the few that need it
-
-                self._own_workers = Workers(self, once_only=True)
-            return self._own_workers
-
-    def close_workers(self) -> None:
-        """Let go of what runs calls; called when all of them are over."""
-        with self._lock:
-            runner, self.runner = self.runner, None
-            own_workers, self._own_workers = self._own_workers, None
-        if runner is not None:
-            runner.close()
-        if own_workers is not None:
-            own_workers.close()
-
     def number_group(self) -> int:
         """Give out the number of the next `.map()` call, from 1."""
         with self._lock:
@@ -218,22 +202,18 @@ class FlowRunContext:
             error: that the flow ended with. A cancel also ends the processes in which calls run.
         """
         self.closing = True
-        if self.runner is not None:
-            self.runner.end_pauses()
-        if error is None or isinstance(error, Exception):
-            return
-        for place in (self.runner and self.runner.place, self._own_workers):
-            if place is not None:
-                place.end()
+        self.runners.end_pauses()
+        if error is not None and not isinstance(error, Exception):
+            self.runners.end()
 
     def give_up_calls(self) -> None:
         """Leave submitted calls behind that do not end; their rows are closed with the attempt."""
         self.torn = True
-        self.close_workers()
+        self.runners.close()
 
     def start_attempt(self, attempt: int) -> None:
         """Forget what the last attempt of this run counted, and read what it recorded; numbers of calls go on."""
-        self.close_workers()
+        self.runners.close()
         self.replay.start_attempt(attempt)
         with self._lock:
             self.attempt = attempt
@@ -243,6 +223,21 @@ class FlowRunContext:
             self._groups = 0
             self.submitted.clear()
             self.closing = False
+
+
+class CalledTask(Protocol):
+    """A task call, as far as code that runs in it may ask for it; see `task_calls.TaskCall`."""
+
+    function: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    row: NewTaskRun
+
+
+class ValuesOfTransaction(Protocol):
+    """The transaction of an attempt, as far as values are set in it; see `task_transactions.TaskTransaction`."""
+
+    values: dict[str, Any]
 
 
 class TaskRunContext:
@@ -260,14 +255,13 @@ class TaskRunContext:
         self.call_key = call_key
         self.attempt = 1
         self.started_at: int | None = None
-        self.transaction: TaskTransaction | None = None
-        self.call: TaskCall | None = None
+        self.transaction: ValuesOfTransaction | None = None
+        self.call: CalledTask | None = None
         """None where the call itself is in another process."""
 
 
 flow_run: ContextVar[FlowRunContext | None] = ContextVar("flowdeck_flow_run", default=None)
 task_run: ContextVar[TaskRunContext | None] = ContextVar("flowdeck_task_run", default=None)
-transaction: ContextVar[Transaction | None] = ContextVar("flowdeck_transaction", default=None)
 current_tags: ContextVar[frozenset[str]] = ContextVar("flowdeck_tags", default=frozenset())
 
 

@@ -1,27 +1,21 @@
-"""A call of a task: what to call with what, and its row; and the few ways to end it that need no attempt."""
+"""A call of a task: what to call with what, its row, its attempts, and who calls the function if not this thread."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from flowdeck.execution.calls import context
 from flowdeck.execution.calls.arguments import Inputs
 from flowdeck.execution.calls.context import FlowRunContext, TaskRunContext
 from flowdeck.execution.calls.futures import TaskFuture
-from flowdeck.execution.drivers.drivers import Driver
-from flowdeck.execution.logs.run_logs import engine_line
-from flowdeck.execution.recording.facts import TaskRunEnded
-from flowdeck.rules.exceptions import CancelledRun
+from flowdeck.execution.limits.timeouts import TimeLimit
+from flowdeck.execution.recording.outcome import Outcome
 from flowdeck.rules.options.specs import TaskSpec
-from flowdeck.rules.states import State, named
 from flowdeck.store.calls.task_runs import CacheNote, NewTaskRun
 from flowdeck.store.run_values import CALLS_PER_RUN
-
-if TYPE_CHECKING:
-    from flowdeck.execution.calls.call_executors import Workplace
 
 
 @dataclass(slots=True)
@@ -43,10 +37,45 @@ class TaskCall:
     name: str
     made: bool
     """Its row is there: it was submitted, or has begun."""
-    place: Workplace | None = None
-    """Where its function is called; None for the thread that runs the call."""
+    executor: CallExecutor | None = None
+    """Calls its function; None for the thread that runs the call."""
     cache: CacheNote | None = None
     """Where its result is to be found later; None for a task that is not cached."""
+
+
+@dataclass(eq=False, slots=True)
+class Attempt:
+    """One attempt of a task call."""
+
+    call: TaskCall
+    """Whose function is to be called."""
+    task_run: TaskRunContext
+    tags: frozenset[str]
+    """That calls made by the function get."""
+
+
+class CallExecutor(Protocol):
+    """Calls the functions of attempts elsewhere than in the thread that runs the call. Thread-safe.
+
+    The engine body stays with the flow's process whatever the executor: it records, retries, caches and keeps results.
+    Each of the threads that use an executor gives it one attempt at a time.
+    """
+
+    def call(self, attempt: Attempt, limit: TimeLimit | None) -> Outcome:
+        """Call the function to its end, or until its time is up; whatever goes wrong is an outcome."""
+        ...
+
+    def stop(self, attempt: Attempt) -> None:
+        """End the function of an attempt that `call` waits for, whatever it does."""
+        ...
+
+    def end(self) -> None:
+        """End all of them: the run is being cancelled. Later ones do not begin."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what calls functions; called when all calls are over."""
+        ...
 
 
 def make_call(
@@ -81,21 +110,3 @@ def make_call(
     )
     name = f"{spec.name}-{index}"
     return TaskCall(task, spec, task.fn, args, kwargs, inputs.futures, inputs, run, row, name, submitted)
-
-
-async def not_started(call: TaskCall, driver: Driver, reason: str) -> State:
-    """Its flow run ended, or is being cancelled, before its turn (or that of its next attempt) came."""
-    state = named("Cancelled", reason, exception=CancelledRun(reason))
-    if call.made:
-        at = driver.clock.now_microseconds()
-        await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, None))
-    return state
-
-
-def say(call: TaskCall, level_number: int, text: str) -> None:
-    """A line of the engine about a call."""
-    token = context.task_run.set(TaskRunContext(call.row.id, call.spec.name, call.name, False))
-    try:
-        engine_line(call.run, level_number, text)
-    finally:
-        context.task_run.reset(token)

@@ -7,11 +7,12 @@ that leaves a coroutine into a RuntimeError (PEP 479).
 
 from __future__ import annotations
 
+import contextvars
+import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from flowdeck.execution.calls import call_executors
 from flowdeck.execution.limits import slot_lending, timed_calls
 from flowdeck.execution.limits.retry_timers import LONGEST_SLEEP_SECONDS, Pause
 from flowdeck.execution.limits.timeouts import TimeLimit
@@ -22,8 +23,8 @@ from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
 from flowdeck.store.database.database import Busy
 
 if TYPE_CHECKING:
-    from flowdeck.execution.calls.call_executors import Attempt, Workplace
     from flowdeck.execution.calls.futures import TaskFuture
+    from flowdeck.execution.calls.task_calls import Attempt, CallExecutor
     from flowdeck.execution.recording.facts import Fact
     from flowdeck.execution.recording.recorder import Recorder
 
@@ -50,8 +51,8 @@ class Driver(Protocol):
         """Call the user's function to its end, or until its time is up."""
         ...
 
-    async def call_elsewhere(self, place: Workplace, attempt: Attempt, limit: TimeLimit | None) -> Outcome:
-        """The same in another place than this thread."""
+    async def call_elsewhere(self, executor: CallExecutor, attempt: Attempt, limit: TimeLimit | None) -> Outcome:
+        """Have the user's function called elsewhere than in this thread."""
         ...
 
     async def finish(self, value: Any) -> Any:
@@ -99,9 +100,9 @@ class SyncDriver:
         except BaseException as error:  # noqa: BLE001 - the body decides what each kind means
             return Outcome(None, error)
 
-    async def call_elsewhere(self, place: Workplace, attempt: Attempt, limit: TimeLimit | None) -> Outcome:
+    async def call_elsewhere(self, executor: CallExecutor, attempt: Attempt, limit: TimeLimit | None) -> Outcome:
         """See `Driver`."""
-        return place.call(attempt, limit)
+        return executor.call(attempt, limit)
 
     async def sleep(self, seconds: float) -> None:
         """See `Driver`."""
@@ -170,10 +171,10 @@ class AsyncDriver:
         except BaseException as error:  # noqa: BLE001 - the body decides what each kind means
             return Outcome(None, error)
 
-    async def call_elsewhere(self, place: Workplace, attempt: Attempt, limit: TimeLimit | None) -> Outcome:
+    async def call_elsewhere(self, executor: CallExecutor, attempt: Attempt, limit: TimeLimit | None) -> Outcome:
         """See `Driver`."""
         try:
-            return await call_executors.call_async(place, attempt, limit)
+            return await _call_beside_loop(executor, attempt, limit)
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - as above
@@ -231,6 +232,31 @@ def _waker(loop: Any, over: Any) -> Callable[[Any], None]:
             loop.call_soon_threadsafe(over.set)
 
     return wake
+
+
+async def _call_beside_loop(executor: CallExecutor, attempt: Attempt, limit: TimeLimit | None) -> Outcome:
+    """Have a function called without stopping the event loop; a cancel of the caller ends it."""
+    import asyncio  # noqa: PLC0415 - loaded by now
+
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[Outcome] = loop.create_future()
+    here = contextvars.copy_context()
+
+    def settle(outcome: Outcome) -> None:
+        if not over.done():
+            over.set_result(outcome)
+
+    def work() -> None:
+        outcome = here.run(executor.call, attempt, limit)
+        with suppress(RuntimeError):  # who waited gave up, and the loop is closed
+            loop.call_soon_threadsafe(settle, outcome)
+
+    threading.Thread(target=work, name=threading.current_thread().name, daemon=True).start()
+    try:
+        return await asyncio.shield(over)
+    except BaseException:
+        executor.stop(attempt)
+        raise
 
 
 def finish(body: Coroutine[Any, Any, T]) -> T:

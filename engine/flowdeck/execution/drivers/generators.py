@@ -18,9 +18,9 @@ from flowdeck.execution.calls.context import FlowRunContext
 from flowdeck.execution.calls.futures import value_of
 from flowdeck.execution.drivers.drivers import AsyncDriver, SyncDriver
 from flowdeck.execution.drivers.yielded_items import GivenItems
+from flowdeck.execution.limits import excepthook
 from flowdeck.execution.limits.timeouts import TimeLimit
 from flowdeck.execution.recording.outcome import Outcome
-from flowdeck.execution.starts import excepthook
 from flowdeck.rules.exceptions import CancelledRun
 from flowdeck.rules.states import State
 

@@ -66,7 +66,7 @@ async def run_flow(call: FlowCall, driver: Driver) -> State:
     finally:
         context.leave(context.flow_run, flow_token)
         context.leave(context.task_run, task_token)
-        run.close_workers()
+        run.runners.close()
 
 
 async def _live(call: FlowCall, driver: Driver) -> State:

@@ -8,18 +8,20 @@ import threading
 from typing import Any, Final, NamedTuple
 
 from flowdeck.execution.calls import caching, context
-from flowdeck.execution.calls.call_executors import Attempt
 from flowdeck.execution.calls.context import TaskRunContext
-from flowdeck.execution.calls.task_calls import TaskCall, not_started, say
+from flowdeck.execution.calls.task_calls import Attempt, TaskCall
 from flowdeck.execution.drivers.drivers import Driver
 from flowdeck.execution.engine import task_outcome
+from flowdeck.execution.engine.call_endings import not_started
 from flowdeck.execution.hooks import hooks, run_views
 from flowdeck.execution.limits import timeouts
+from flowdeck.execution.logs.run_logs import call_line
 from flowdeck.execution.recording import results
 from flowdeck.execution.recording.facts import TaskRunEnded, TaskRunStarted, TaskRunWaits
 from flowdeck.execution.recording.failures import describe, sentence
 from flowdeck.execution.recording.outcome import Outcome
-from flowdeck.execution.transactions import task_transactions
+from flowdeck.execution.runners.run_runners import runners_of
+from flowdeck.execution.transactions import task_transactions, transactions
 from flowdeck.rules.exceptions import FailedRun
 from flowdeck.rules.options.retries import wait_text
 from flowdeck.rules.states import State, named
@@ -49,8 +51,9 @@ async def run_attempts(call: TaskCall, driver: Driver, call_key: bytes) -> State
         ended = task_outcome.final_state(outcome)
         if run.is_forked_copy() or timeouts.given_up() is not None:
             return ended  # of no consequence: the original records the call, or its flow run has given it up
-        if task.transaction is not None and not ended.is_completed():
-            await task.transaction.fail(driver, ended.message or f"It is {ended.name}.")
+        scope = task_transactions.of_attempt(task)
+        if scope is not None and not ended.is_completed():
+            await scope.fail(driver, ended.message or f"It is {ended.name}.")
         delay_seconds = None if run.closing else await _delay_seconds(call, driver, task, ended)
         if delay_seconds is None:
             return await _end(call, driver, task, ended)
@@ -73,21 +76,21 @@ async def _start(call: TaskCall, driver: Driver, state: State, task: TaskRunCont
 
 async def _run_body(call: TaskCall, driver: Driver, task: TaskRunContext, state: State) -> Outcome:
     spec = call.spec
-    token, transaction = context.task_run.set(task), task_transactions.begin(call, task)
-    around = None if transaction is None else context.transaction.set(transaction)
+    token, scope = context.task_run.set(task), task_transactions.begin(call, task)
+    around = None if scope is None else transactions.current.set(scope)
     try:
         if spec.hooks:
             await _run_hooks("running", call, driver, task, state)
         limit = timeouts.limit_of(spec.timeout_seconds, lambda: f"Task run '{call.name}'", call.run.recorder.interrupt)
-        place = call.run.own_workers() if spec.own_process else call.place
-        if place is None:
+        executor = runners_of(call.run).own_workers(call.run) if spec.own_process else call.executor
+        if executor is None:
             return await driver.call(call.function, call.args, call.kwargs, limit)
         attempt = Attempt(call, task, context.current_tags.get())
-        return await driver.call_elsewhere(place, attempt, limit)
+        return await driver.call_elsewhere(executor, attempt, limit)
     finally:
         context.leave(context.task_run, token)
         if around is not None:
-            context.leave(context.transaction, around)
+            context.leave(transactions.current, around)
 
 
 async def _run_hooks(kind: str, call: TaskCall, driver: Driver, task: TaskRunContext, state: State) -> None:
@@ -102,7 +105,7 @@ async def _delay_seconds(call: TaskCall, driver: Driver, task: TaskRunContext, s
     policy = call.spec.retry
     delay_seconds = policy.next_delay_seconds(task.attempt) if state.is_failed() else None
     if delay_seconds is not None and not driver.may_repeat:
-        say(call, logging.WARNING, "It is not tried again: it has given items, which would be given twice.")
+        call_line(call, logging.WARNING, "It is not tried again: it has given items, which would be given twice.")
         return None
     if delay_seconds is None or policy.condition is None:
         return delay_seconds
@@ -123,7 +126,7 @@ async def _await_retry(
     attempts = call.spec.retry.retries + 1
     wait, failed = wait_text(delay_seconds), f"{described.type}: {described.message.removesuffix('.')}"
     text = f"Attempt {task.attempt} of {attempts} failed: {failed}. The next one {wait}."
-    say(call, logging.WARNING, text)
+    call_line(call, logging.WARNING, text)
     if not delay_seconds:
         return
     at = driver.clock.now_microseconds()
@@ -135,15 +138,15 @@ async def _await_retry(
 async def _end(call: TaskCall, driver: Driver, task: TaskRunContext, state: State) -> State:
     error = None if state.exception is None or state.is_cancelled() else describe(state.exception)
     if error is not None:
-        say(call, logging.ERROR, f"{state.name}: {error.type}: {error.message}\n{error.traceback}")
+        call_line(call, logging.ERROR, f"{state.name}: {error.type}: {error.message}\n{error.traceback}")
         call.run.told = state.exception
     value = _keep(call, state.data) if state.is_completed() else NO_VALUE
-    transaction = task.transaction if state.is_completed() else None
-    values = None if transaction is None else transaction.put_off(call)
+    scope = task_transactions.of_attempt(task) if state.is_completed() else None
+    values = None if scope is None else scope.put_off(call)
     at = driver.clock.now_microseconds()
     await driver.record(call.run.recorder, TaskRunEnded(call.row.id, state, at, error, value, call.cache, values))
-    if transaction is not None:
-        await transaction.complete(call, state.data, driver)
+    if scope is not None:
+        await scope.complete(call, state.data, driver)
     if call.spec.hooks:
         token = context.task_run.set(task)
         try:
@@ -160,7 +163,7 @@ def _keep(call: TaskCall, value: Any) -> RecordedValue:
     name = None if options.storage_key is None else functools.partial(_storage_name, call, options.storage_key)
     kept = results.keep(value, options.serializer, run.recorder.results, wanted=wanted, name=name)
     if kept.problem is not None:
-        say(call, logging.WARNING, kept.problem)
+        call_line(call, logging.WARNING, kept.problem)
     stored = kept.value.result
     assert call.row.call_key is not None
     run.large_values.add(value, call.row.call_key, None if stored is None else stored.size_bytes)

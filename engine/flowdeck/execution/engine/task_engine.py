@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import Final
 
 from flowdeck.execution.calls import caching, context
 from flowdeck.execution.calls.arguments import resolve
 from flowdeck.execution.calls.caching import CachedTaskRun
-from flowdeck.execution.calls.task_calls import TaskCall, not_started, say
+from flowdeck.execution.calls.task_calls import TaskCall
 from flowdeck.execution.drivers.drivers import Driver
+from flowdeck.execution.engine.call_endings import close_interrupted, not_ready, not_started
 from flowdeck.execution.engine.task_attempts import run_attempts
 from flowdeck.execution.hooks import naming
 from flowdeck.execution.limits import timeouts
+from flowdeck.execution.logs.run_logs import call_line
 from flowdeck.execution.recording import results
-from flowdeck.execution.recording.facts import TaskRunEnded, TaskRunNotReady, TaskRunTaken
-from flowdeck.execution.recording.failures import describe, state_of_error
-from flowdeck.execution.transactions import task_transactions
-from flowdeck.rules.exceptions import UnfinishedRun
+from flowdeck.execution.recording.facts import TaskRunTaken
+from flowdeck.execution.transactions import task_transactions, transactions
 from flowdeck.rules.keys.cache_policies import SERIALIZABLE
 from flowdeck.rules.keys.call_identity import call_inputs, call_key
 from flowdeck.rules.states import State, named
@@ -38,7 +37,7 @@ async def run_task(call: TaskCall, driver: Driver) -> State:
     except BaseException as error:
         # Not the author's function: an interrupt between two steps, or the store. The row shall not say "running".
         if call.made and not call.run.is_forked_copy():
-            _close(call, driver, error)
+            close_interrupted(call, driver, error)
         raise
 
 
@@ -53,7 +52,7 @@ async def _live(call: TaskCall, driver: Driver) -> State:
     if call.inputs.to_resolve or call.needs or call.inputs.failed_state is not None:
         missing = _missing_input(call)
         if missing is not None:
-            return await _not_ready(call, driver, *missing)
+            return await not_ready(call, driver, *missing)
     if call.inputs.to_resolve:
         call.args, call.kwargs = resolve(tuple(call.args)), resolve(dict(call.kwargs))
     if call.spec.run_name is not None and row.name is None:
@@ -73,7 +72,7 @@ async def _cached(call: TaskCall, driver: Driver, call_key: bytes) -> State:
     if not call.cache.key:
         return await run_attempts(call, driver, call_key)
     lock = run.recorder.results.lock(call.cache.key) if spec.cache.policy.isolation_level == SERIALIZABLE else None
-    transaction = context.transaction.get()
+    transaction = transactions.current.get()
     if lock is not None and transaction is not None:
         await transaction.hold(call.cache.key, lock, driver)
         lock = None
@@ -120,7 +119,9 @@ async def _reuse(call: TaskCall, driver: Driver, recorded: RecordedCall | None) 
     try:
         value = results.load(found.inline, found.file_hash, records, call.spec.results.serializer, names)
     except ResultLostError as error:
-        say(call, logging.WARNING, f"Runs again, though attempt {found.flow_attempt} recorded its result: {error}.")
+        call_line(
+            call, logging.WARNING, f"Runs again, though attempt {found.flow_attempt} recorded its result: {error}."
+        )
         return None
     assert row.call_key is not None
     run.large_values.add(value, row.call_key, found.size_bytes)
@@ -142,25 +143,3 @@ def _missing_input(call: TaskCall) -> tuple[str, State] | None:
             return future.name, state
     failed = call.inputs.failed_state
     return None if failed is None else ("a state", failed)
-
-
-async def _not_ready(call: TaskCall, driver: Driver, needed: str, upstream: State) -> State:
-    """A call whose upstream failed does not run, and says whose fault it was."""
-    message = f"It needs {needed}, which is {upstream.name}."
-    error = UnfinishedRun(f"'{call.name}' did not run. {message}")
-    error.__cause__ = upstream.exception
-    state = named("NotReady", message, exception=error)
-    at = driver.clock.now_microseconds()
-    await driver.record(call.run.recorder, TaskRunNotReady(call.row, state, at, call.made))
-    say(call, logging.WARNING, f"Not started: {message}")
-    return state
-
-
-def _close(call: TaskCall, driver: Driver, error: BaseException) -> None:
-    """Close the row of a call that was torn away from its end; what cannot be done here the end of the flow does."""
-    state = state_of_error(error)
-    described = None if state.is_cancelled() else describe(error)
-    ended = TaskRunEnded(call.row.id, state, driver.clock.now_microseconds(), described)
-    with suppress(Exception):
-        call.run.recorder.try_record(ended)
-    call.run.torn = True

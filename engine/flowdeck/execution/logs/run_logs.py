@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from flowdeck.execution.calls import context
 from flowdeck.execution.calls.context import FlowRunContext, TaskRunContext
+from flowdeck.execution.calls.task_calls import TaskCall
 from flowdeck.execution.recording.loggers import RUN_LOGGER
 from flowdeck.rules.exceptions import MissingContextError
 from flowdeck.rules.text import previews
@@ -135,6 +136,15 @@ def engine_line(run: FlowRunContext, level_number: int, text: str) -> None:
     """Put a line of the engine itself into a run's log."""
     if level_number >= RUN_LOGGER.level:
         write(run, context.task_run.get(), time.time_ns() // 1000, level_number, "engine", text)
+
+
+def call_line(call: TaskCall, level_number: int, text: str) -> None:
+    """Put a line of the engine about a task call into its run's log."""
+    token = context.task_run.set(TaskRunContext(call.row.id, call.spec.name, call.name, False))
+    try:
+        engine_line(call.run, level_number, text)
+    finally:
+        context.task_run.reset(token)
 
 
 def _echo(at: int, level_number: int, name: str, text: str) -> None:

@@ -16,7 +16,7 @@ from flowdeck.rules.clock import SYSTEM_CLOCK
 class SequentialRunner:
     """A runner without workers."""
 
-    place = None
+    executor = None
     """Functions are called where they are submitted."""
     runs_at_once = True
 

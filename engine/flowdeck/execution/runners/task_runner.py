@@ -10,14 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flowdeck.execution.calls.futures import TaskFuture
+from flowdeck.execution.calls.task_calls import CallExecutor
 from flowdeck.execution.limits import slot_lending, timeouts
 from flowdeck.execution.limits.retry_timers import Job, PauseClock
-
-if TYPE_CHECKING:
-    from flowdeck.execution.calls.call_executors import Workplace
 
 Body = Callable[[], Coroutine[Any, Any, None]]
 
@@ -28,15 +26,15 @@ class TaskRunner:
     runs_at_once = False
     """A call is not over when it has been submitted."""
 
-    def __init__(self, max_workers: int, name: str, place: Workplace | None = None) -> None:
+    def __init__(self, max_workers: int, name: str, executor: CallExecutor | None = None) -> None:
         """Make a runner without a thread yet.
 
         Args:
             max_workers: how many calls may run at once, of each kind.
             name: of the flow run; threads are named after it.
-            place: where the functions of calls are called; None for these threads.
+            executor: calls the functions of calls; None for these threads.
         """
-        self.place = place
+        self.executor = executor
         self._max_workers = max_workers
         self._name = name
         self._threads = ThreadPool(max_workers, name)
@@ -73,8 +71,8 @@ class TaskRunner:
             loops, self._loops = self._loops, []
         for loop in loops:
             loop.close()
-        if self.place is not None:
-            self.place.close()
+        if self.executor is not None:
+            self.executor.close()
 
     def _loop_below(self, depth: int) -> LoopThread:
         """Return the loop for calls that are made by an asynchronous call of this depth, or on its behalf.

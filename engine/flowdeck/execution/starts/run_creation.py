@@ -19,8 +19,10 @@ from flowdeck.execution.logs.run_logs import engine_line, set_level
 from flowdeck.execution.recording import results
 from flowdeck.execution.recording.facts import Declared, FlowRunChanged, SubflowTaken
 from flowdeck.execution.recording.failures import storable
-from flowdeck.execution.recording.recorder import StoreRecorder
+from flowdeck.execution.recording.store_recorder import StoreRecorder
+from flowdeck.execution.runners.run_runners import RunRunners
 from flowdeck.execution.starts.process_environment import use_from_now
+from flowdeck.execution.transactions import transactions
 from flowdeck.rules.clock import SYSTEM_CLOCK, to_microseconds
 from flowdeck.rules.exceptions import CancelledRun, RefusedError
 from flowdeck.rules.keys.call_identity import call_inputs, call_key
@@ -123,7 +125,8 @@ def look_back(database: Database, spec: FlowSpec, run: FlowRun) -> FlowRunContex
 
 def _context_of(recorder: StoreRecorder, database: Database, spec: FlowSpec, run: FlowRun) -> FlowRunContext:
     return FlowRunContext(
-        recorder=recorder, run_name=run.name, flow_name=spec.name, root_run_id=run.root_run_id, attempt=run.attempt,
+        recorder=recorder, runners=RunRunners(spec.task_runner),
+        run_name=run.name, flow_name=spec.name, root_run_id=run.root_run_id, attempt=run.attempt,
         log_prints=bool(spec.log_prints), echo=False, max_workers=database.settings.task_runner_max_workers,
         parameters=dict(run.parameters), tags=frozenset(run.tags), flow_version=spec.version,
         scheduled_at=to_microseconds(run.scheduled_at or run.created_at),
@@ -182,7 +185,8 @@ def _start_root(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], p
     recorder = StoreRecorder(database, key, new.id, new.incarnation)
     recorder.rows.resource_use = use_from_now()
     return FlowRunContext(
-        recorder=recorder, run_name=new.name, flow_name=spec.name,
+        recorder=recorder, runners=RunRunners(spec.task_runner),
+        run_name=new.name, flow_name=spec.name,
         root_run_id=new.id, attempt=1, log_prints=bool(spec.log_prints), echo=True,
         max_workers=database.settings.task_runner_max_workers, parameters=dict(parameters), tags=tags,
         flow_version=spec.version, scheduled_at=new.at,
@@ -203,7 +207,7 @@ def _start_subflow(
     identity = _identify(function, parameters, parent)
     recorded = parent.replay.take_subflow(identity)
     # In a transaction its tasks must be known, to be undone with it: it is entered again, and they are reused.
-    alone = context.transaction.get() is None
+    alone = transactions.current.get() is None
     if recorded is not None and alone and (known := _reuse(spec, function, recorded, parent)) is not None:
         return known
     tags = parent.tags | context.current_tags.get()
@@ -219,7 +223,8 @@ def _start_subflow(
     name = new.name if resumed is None or recorded is None else recorded.name
     log_prints = parent.log_prints if spec.log_prints is None else spec.log_prints
     return FlowRunContext(
-        recorder=child, run_name=name, flow_name=spec.name, root_run_id=parent.root_run_id, attempt=attempt,
+        recorder=child, runners=RunRunners(spec.task_runner),
+        run_name=name, flow_name=spec.name, root_run_id=parent.root_run_id, attempt=attempt,
         log_prints=log_prints, echo=parent.echo, max_workers=parent.max_workers, parameters=dict(parameters), tags=tags,
         flow_version=spec.version, parent_run_id=parent.run_id, scheduled_at=new.at,
     )  # fmt: skip

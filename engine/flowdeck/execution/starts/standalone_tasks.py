@@ -22,8 +22,9 @@ from flowdeck.execution.calls.mapping import is_mapped_over
 from flowdeck.execution.drivers.drivers import AsyncDriver, SyncDriver, finish
 from flowdeck.execution.drivers.generators import iterate, iterate_async, stepping, stepping_async
 from flowdeck.execution.engine.flow_engine import FlowCall
+from flowdeck.execution.limits import excepthook
 from flowdeck.execution.logs.run_logs import engine_line
-from flowdeck.execution.starts import excepthook, root_runs, run_creation
+from flowdeck.execution.starts import root_runs, run_creation
 from flowdeck.rules.exceptions import DefinitionError
 from flowdeck.rules.options.function_code import NO_CODE, code_of
 from flowdeck.rules.options.specs import FlowSpec, TaskSpec

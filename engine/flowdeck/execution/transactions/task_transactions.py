@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowdeck.execution.calls import context
 from flowdeck.execution.calls.context import FlowRunContext, TaskRunContext
-from flowdeck.execution.calls.task_calls import TaskCall, say
+from flowdeck.execution.calls.task_calls import TaskCall
+from flowdeck.execution.logs.run_logs import call_line
 from flowdeck.execution.recording.facts import TaskRunsRolledBack, TransactionCommitted
 from flowdeck.execution.recording.failures import sentence
+from flowdeck.execution.transactions import transactions
 from flowdeck.execution.transactions.transactions import Transaction
 from flowdeck.rules.options.serializers import PICKLE, from_bytes, to_bytes
 from flowdeck.rules.states import named
@@ -63,7 +65,7 @@ class TaskTransaction(Transaction):
             return to_bytes(self.values, PICKLE, VALUES_MAX_BYTES)
         except Exception as error:  # noqa: BLE001 - too large, or no bytes can be made of it: only a kill would tell
             reason = sentence(error) or f"they are larger than {VALUES_MAX_BYTES} bytes"
-            say(call, logging.WARNING, f"What it set in its transaction would not outlive this process: {reason}")
+            call_line(call, logging.WARNING, f"What it set in its transaction would not outlive this process: {reason}")
             return None
 
     async def complete(self, call: TaskCall, value: Any, driver: Driver) -> None:
@@ -93,7 +95,9 @@ class TaskTransaction(Transaction):
             try:
                 self.values = from_bytes(found.transaction_values, PICKLE, names)
             except Exception as error:  # noqa: BLE001 - of the author's class: its hooks must do without
-                say(call, logging.WARNING, f"What it had set in its transaction cannot be read: {sentence(error)}")
+                call_line(
+                    call, logging.WARNING, f"What it had set in its transaction cannot be read: {sentence(error)}"
+                )
         expiration_seconds = call.spec.cache.expiration_seconds
         self._to_cache = call.spec.cache.is_on()
         if expiration_seconds is not None:
@@ -136,13 +140,24 @@ class TaskTransaction(Transaction):
 
 def is_failing() -> bool:
     """Tell whether the transaction around the calling code fails, so that nothing begins in it any more."""
-    around = context.transaction.get()
+    around = transactions.current.get()
     return around is not None and around.is_failing()
+
+
+def of_attempt(task: TaskRunContext) -> TaskTransaction | None:
+    """Return the transaction of the attempt that a task is in; None where nothing has asked for one."""
+    return task.transaction if isinstance(task.transaction, TaskTransaction) else None
+
+
+def own(run: FlowRunContext, task: TaskRunContext) -> TaskTransaction:
+    """Give an attempt a transaction of its own, with none around it."""
+    scope = task.transaction = TaskTransaction(run, task, None)
+    return scope
 
 
 def begin(call: TaskCall, task: TaskRunContext) -> TaskTransaction | None:
     """Make the transaction of an attempt; None where nothing asks for one."""
-    around = context.transaction.get()
+    around = transactions.current.get()
     if around is None and "commit" not in call.spec.hooks:
         task.transaction = None
         return None
@@ -155,7 +170,7 @@ def begin(call: TaskCall, task: TaskRunContext) -> TaskTransaction | None:
 
 async def reuse(call: TaskCall, value: Any, origin_id: int, found: RecordedResult, driver: Driver) -> None:
     """Let a call that was taken from an earlier attempt stand or fall with the transaction around it."""
-    around, row = context.transaction.get(), call.row
+    around, row = transactions.current.get(), call.row
     if around is None or found.committed_at is not None:
         return
     around.made.append((call.run, identity_of(row)))

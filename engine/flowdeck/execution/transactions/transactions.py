@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable
-from contextvars import Token
+from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -37,6 +37,9 @@ _MISSING: Final = object()
 _OVER: Final = frozenset({TransactionState.COMMITTED, TransactionState.ROLLED_BACK})
 _lock: Final = threading.Lock()
 """One lock for all transactions: it is held for a few instructions."""
+
+current: Final[ContextVar[Transaction | None]] = ContextVar("flowdeck_transaction", default=None)
+"""The innermost transaction that the current code is in."""
 
 
 class Transaction:
@@ -182,14 +185,14 @@ class Transaction:
                 f"transaction(key='{self.key}') was entered outside of a flow, where no key is recorded. "
                 "Enter it inside a @flow function, or leave the key away."
             )
-        self.inherit(context.transaction.get())
+        self.inherit(current.get())
         if self.key is not None and self._run is not None:
             if self.isolation_level is IsolationLevel.SERIALIZABLE:
                 await self.hold(self.key, self._run.recorder.results.lock(self.key), driver)
             if not self.overwrite and transaction_keys.is_committed(self.key, self._run):
                 self.state = TransactionState.COMMITTED
                 self._say(logging.INFO, f"{self._words()} was committed before.")
-        self._token = context.transaction.set(self)
+        self._token = current.set(self)
 
     def inherit(self, around: Transaction | None) -> None:
         """Begin inside of another transaction, and take from it what was not given."""
@@ -204,7 +207,7 @@ class Transaction:
     async def _leave(self, driver: Driver, error: BaseException | None) -> None:
         """Commit, stage or roll back, once all calls that were submitted inside are over."""
         assert self._token is not None
-        context.leave(context.transaction, self._token)
+        context.leave(current, self._token)
         if self._run is not None and self._run.is_forked_copy():
             return  # the original sees to it
         try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, cast
 
-from flowdeck.execution.calls.context import FlowRunContext
+from flowdeck.execution.calls.context import CallRunners, FlowRunContext
 from flowdeck.execution.recording.facts import Fact, TaskRunEnded
 from flowdeck.execution.recording.replay import Replay
 from flowdeck.execution.recording.result_records import ResultRecords
@@ -214,15 +214,23 @@ class StreamReplay(Replay):
 class StreamedRun(FlowRunContext):
     """The flow run of another process, for the time of one attempt of a task call: its calls are numbered there."""
 
-    def __init__(self, facts: RunFacts, ask: Ask, interrupt: Callable[..., None]) -> None:
-        """Args: facts: of the run. ask: see `Ask`. interrupt: see `StreamRecorder`."""
+    def __init__(self, facts: RunFacts, ask: Ask, interrupt: Callable[..., None], runners: CallRunners) -> None:
+        """Make the run as this process sees it.
+
+        Args:
+            facts: values of the run, as the process that owns it has them.
+            ask: see `Ask`.
+            interrupt: see `StreamRecorder`.
+            runners: run the calls that the attempt submits.
+        """
         results = StreamResults(ask, facts.first_task_id, facts.result_max_bytes, facts.caching)
         identity = RecorderFacts(facts.run_id, facts.first_task_id, facts.incarnation)
         recorder = StreamRecorder(ask, identity, results, interrupt)
         self._ask = ask
         self._parameters: dict[str, Any] | None = None
         super().__init__(
-            recorder=recorder, run_name=facts.run_name, flow_name=facts.flow_name, root_run_id=facts.root_run_id,
+            recorder=recorder, runners=runners,
+            run_name=facts.run_name, flow_name=facts.flow_name, root_run_id=facts.root_run_id,
             attempt=1, log_prints=facts.log_prints, echo=facts.echo, max_workers=facts.max_workers, parameters={},
             tags=facts.tags, flow_version=facts.flow_version, parent_run_id=facts.parent_run_id,
             scheduled_at=facts.scheduled_at,

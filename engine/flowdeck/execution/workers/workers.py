@@ -1,4 +1,4 @@
-"""Worker processes of a flow run, and the place that they are for its attempts.
+"""Worker processes of a flow run, which call the functions of its attempts.
 
 A worker is started, never forked, and lives for one flow run: it calls the function of one attempt after another (of
 one only, for `own_process`), and asks our side for all that concerns the run. It has a process group of its own, so
@@ -29,8 +29,8 @@ from flowdeck.rules.states import State, StateType
 from flowdeck.store.run_values import RunError
 
 if TYPE_CHECKING:
-    from flowdeck.execution.calls.call_executors import Attempt
     from flowdeck.execution.calls.context import FlowRunContext
+    from flowdeck.execution.calls.task_calls import Attempt
     from flowdeck.execution.limits.timeouts import TimeLimit
 
 _ENDED: Final = "Its process was ended, since its flow run was."
@@ -39,7 +39,7 @@ _NO_OPTIONS: Final = ProcessPoolTaskRunner()
 
 
 class Workers:
-    """Worker processes of one flow run: a `Workplace`."""
+    """Worker processes of one flow run: a `CallExecutor`."""
 
     def __init__(
         self, run: FlowRunContext, options: ProcessPoolTaskRunner = _NO_OPTIONS, *, once_only: bool = False
@@ -63,7 +63,7 @@ class Workers:
         self._is_closed = False
 
     def call(self, attempt: Attempt, limit: TimeLimit | None) -> Outcome:
-        """See `Workplace`."""
+        """See `CallExecutor`."""
         try:
             order = transfer.dumps((attempt.call.task, attempt.call.args, attempt.call.kwargs))
         except Exception as error:  # noqa: BLE001 - of pickle, or of the author's class
@@ -83,14 +83,14 @@ class Workers:
                 self._put_back(worker, attempt)
 
     def stop(self, attempt: Attempt) -> None:
-        """See `Workplace`."""
+        """See `CallExecutor`."""
         with self._lock:
             worker = self._busy.get(attempt)
         if worker is not None:
             worker.kill()
 
     def end(self) -> None:
-        """See `Workplace`."""
+        """See `CallExecutor`."""
         with self._lock:
             self._is_ended = True
             busy = list(self._busy.values())
@@ -98,7 +98,7 @@ class Workers:
             worker.kill()
 
     def close(self) -> None:
-        """See `Workplace`."""
+        """See `CallExecutor`."""
         if self._run.is_forked_copy():
             return  # they are the original's
         with self._lock:
