@@ -30,6 +30,25 @@ def reasons(database: Database) -> list[str]:
     return [reason for (reason,) in database.reader().execute("SELECT cache_reason FROM task_run ORDER BY id")]
 
 
+def test_key_function_is_called_once_a_call(deck: Deck) -> None:
+    """And the key that it gave is the one that is stored."""
+    keys = iter(["a", "b", "a"])
+    ran: list[int] = []
+
+    @task(cache_key_fn=lambda _context, _parameters: next(keys))
+    def step(x: int) -> int:
+        ran.append(x)
+        return x
+
+    @flow
+    def main() -> list[int]:
+        return [step(1), step(2), step(3)]
+
+    assert main() == [1, 2, 1]
+    assert ran == [1, 2]
+    assert next(keys, None) is None
+
+
 def test_nothing_is_cached_unless_asked_for(deck: Deck) -> None:
     """A task without cache options runs each time."""
     ran: list[int] = []

@@ -150,6 +150,14 @@ def test_key_function_is_given_context_and_arguments() -> None:
         key(policy, facts())
 
 
+def test_parts_and_key_come_of_one_call_of_the_function() -> None:
+    """A key that changes between two calls would be told of one and stored under the other."""
+    keys = iter(["first", "second"])
+    policy = KeyFunction(function=lambda _context, _parameters: next(keys))
+    parts = policy.parts(facts(x=3))
+    assert (parts, policy.key_of(parts), next(keys)) == ([("key function", "first")], "first", "second")
+
+
 def test_options_of_a_task() -> None:
     """Off unless asked for; a key function wins over a policy, with a warning."""
     assert not cache_options({}, owner="t").is_on()

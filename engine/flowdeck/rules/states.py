@@ -190,7 +190,7 @@ def result_of(state: State, name: str, raise_on_failure: bool = True) -> Any:
     """Return the value of a state, or raise (or return) what it failed of; `name` is of the run, for the sentence."""
     if state.is_completed():
         return state.data
-    error = state.exception or _missing(state, name)
+    error = _missing(state, name) if state.exception is None else state.exception
     if raise_on_failure:
         raise error
     return error

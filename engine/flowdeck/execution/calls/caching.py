@@ -74,7 +74,7 @@ def key_of(
     )  # fmt: skip
     try:
         parts = spec.cache.policy.parts(facts)
-        key = spec.cache.policy.key(facts) if parts else None
+        key = spec.cache.policy.key_of(parts)
     except UnkeyedError as error:
         return CacheNote("", f"Not cached: {error}.")
     if key is None:

@@ -69,7 +69,7 @@ def _of_states(states: list[tuple[str, State]], value: Any) -> State:
             ends = "Cancelled" if state.is_cancelled() else "Failed"
             detail = f": {state.message}" if state.message else ""
             message = f"{len(hits)} of {len(states)} returned states are not completed; {name} is {state.name}{detail}"
-            error = state.exception or FailedRun(message)
+            error = FailedRun(message) if state.exception is None else state.exception
             return named(ends, storable(message), exception=error)
     return named("Completed", data=resolve(value))
 

@@ -121,7 +121,7 @@ async def _await_retry(
     call: TaskCall, driver: Driver, task: TaskRunContext, state: State, delay_seconds: float
 ) -> None:
     """Note the failed attempt and let the delay pass, unless the flow run ends meanwhile."""
-    error = state.exception or FailedRun(state.message or state.name)
+    error = FailedRun(state.message or state.name) if state.exception is None else state.exception
     described = describe(error)
     attempts = call.spec.retry.retries + 1
     wait, failed = wait_text(delay_seconds), f"{described.type}: {described.message.removesuffix('.')}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
@@ -56,7 +56,14 @@ class CachePolicy:
 
     def key(self, facts: CallFacts) -> str | None:
         """Return the key of a call, or None when it is not to be cached."""
-        parts = self.parts(facts)
+        return self.key_of(self.parts(facts))
+
+    def key_of(self, parts: Sequence[tuple[str, str]]) -> str | None:
+        """Return the key that is made of the parts of a call, or None when there are none.
+
+        Args:
+            parts: what `parts` returned.
+        """
         return content_hash(*parts) if parts else None
 
     def configure(
@@ -152,12 +159,7 @@ class KeyFunction(CachePolicy):
     function: Callable[..., Any] = field(kw_only=True)
 
     def parts(self, facts: CallFacts) -> list[tuple[str, str]]:
-        """See `CachePolicy`."""
-        key = self.key(facts)
-        return [] if key is None else [("key function", key)]
-
-    def key(self, facts: CallFacts) -> str | None:
-        """The text itself: an author may choose the same key for several tasks."""
+        """See `CachePolicy`. The function is called once."""
         try:
             key = self.function(facts, dict(facts.arguments))
         except Exception as error:
@@ -165,7 +167,11 @@ class KeyFunction(CachePolicy):
         if key is not None and (not isinstance(key, str) or len(key) > MAXIMUM_KEY_LENGTH):
             told = f"a text of {len(key)} characters" if isinstance(key, str) else f"a {type(key).__name__}"
             raise UnkeyedError(f"its key function returned {told}; a text of at most {MAXIMUM_KEY_LENGTH} is expected")
-        return key
+        return [] if key is None else [("key function", key)]
+
+    def key_of(self, parts: Sequence[tuple[str, str]]) -> str | None:
+        """The text itself: an author may choose the same key for several tasks."""
+        return parts[0][1] if parts else None
 
 
 @dataclass(frozen=True)
