@@ -150,6 +150,22 @@ async def test_the_folder_is_told_where_several_are_watched(home: SeededHome, tm
         assert "gone.py" not in screen_text(pilot)
 
 
+async def test_a_key_acts_on_a_flow_of_the_screens_own_folder(home: SeededHome, tmp_path: Path) -> None:
+    """Of two screens on two folders, each starts its own first flow, whichever the catalogue knew first."""
+    described = FlowDescription("far", "far", 1, None, {"type": "object", "properties": {}})
+    (tmp_path / "other").mkdir()
+    home.catalogue.put_file(str(tmp_path / "other"), "other.py", "0" * 64, "python", "ok", None, [described])
+    async with running_app(home, LARGE) as (app, pilot):
+        await until_shown(pilot, "(no flow here)", "Other folders", "far")
+        await press(pilot, "t")
+        assert app.status.text.strip() == "Save a flow in this folder and it shows up here."
+        home.flow("hello")
+        await until_shown(pilot, "hello")
+        await press(pilot, "t")
+        await until_shown(pilot, "hello", "enter Run")
+        assert "far" not in screen_text(pilot)
+
+
 async def test_slash_filters_the_flows(home: SeededHome) -> None:
     """By name or file; escape takes the filter away."""
     seed(home)

@@ -9,9 +9,10 @@ import pytest
 
 from flowdeck.deck import RunError
 from flowdeck.store.catalogue import FlowDescription
-from flowdeck_tui.flows.flow_list import FlowList, flow_detail
+from flowdeck_tui.flows.flow_list import NONE_HERE, OTHER_FOLDERS, FlowList, flow_detail
 from flowdeck_tui.runs.run_tree import Look
 from flowdeck_tui.text.present import UNICODE, Tone
+from flowdeck_tui.widgets.viewport import Viewport
 from tests.tui.seeded_home import NOW, SeededHome
 
 LOOK = Look(lambda: NOW, UTC, UNICODE)
@@ -100,5 +101,39 @@ def test_flows_of_other_folders_stand_below_with_theirs(home: SeededHome, tmp_pa
         home.catalogue.put_file(folder, file, "0" * 64, "python", "ok", None, [described])
     rows.replace(home.deck.flows())
     assert rows.has_folders
-    assert [rows.row(index).cells["name"].text for index in range(len(rows))] == ["hello", "another"]
+    assert [rows.row(index).cells["name"].text for index in range(len(rows))] == ["hello", "Other folders", "another"]
+    assert rows.entry(OTHER_FOLDERS.key) is None
     assert rows.row(0).cells["folder"].text == str(home.folder)
+
+
+def test_the_cursor_waits_in_ones_own_folder(home: SeededHome, tmp_path: Path) -> None:
+    """Flows of another folder that are known first are not taken for those of one's own, and none slides under it."""
+    rows = FlowList(LOOK, str(home.folder))
+    view = Viewport(rows)
+    view.resize(10)
+    described = FlowDescription("another", "another", 1, None, {})
+    home.catalogue.put_file(str(tmp_path / "other"), "a.py", "0" * 64, "python", "ok", None, [described])
+    others = home.deck.flows()
+    rows.replace(others)
+    view.sync()
+    assert view.cursor == NONE_HERE.key
+    home.flow("hello")
+    rows.replace(home.deck.flows())
+    view.sync()
+    own = rows.entry(view.cursor)
+    assert own is not None
+    assert own.name == "hello"
+    rows.replace(others)
+    view.sync()
+    assert view.cursor == NONE_HERE.key
+
+
+def test_a_filtered_list_has_no_headings(home: SeededHome, tmp_path: Path) -> None:
+    """What matches is under the cursor at once."""
+    home.flow("hello")
+    rows = FlowList(LOOK, str(home.folder))
+    described = FlowDescription("another", "another", 1, None, {})
+    home.catalogue.put_file(str(tmp_path / "other"), "a.py", "0" * 64, "python", "ok", None, [described])
+    rows.replace(home.deck.flows())
+    rows.set_filter("another")
+    assert [rows.row(index).cells["name"].text for index in range(len(rows))] == ["another"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,20 @@ FLOW: Final = "flow"
 Line = tuple[str, Tone]
 
 
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A row that is no flow: it says what stands, or will stand, where it is."""
+
+    key: RowKey
+    title: str
+    about: str
+
+
+NONE_HERE: Final = Heading(("heading", "here"), "(no flow here)", "Save a flow in this folder and it shows up here.")
+"""Holds the place of the flows of one's own folder while there are none: the cursor waits there, not on another's."""
+OTHER_FOLDERS: Final = Heading(("heading", "others"), "Other folders", "Flows of other watched folders stand below.")
+
+
 def key_of(entry: FlowEntry) -> RowKey:
     """Return the identity of a flow, or of a broken file: folder, file, function."""
     return (FLOW, "\0".join((entry.folder, entry.file, entry.function or "")))
@@ -33,20 +48,23 @@ def is_broken(entry: FlowEntry) -> bool:
 
 
 class FlowList:
-    """Flow entries by name, those of one's own folder first, with a text filter."""
+    """Flow entries by name, those of one's own folder first, the others below a heading; with a text filter.
+
+    A filtered list has no headings: what matches stands there alone.
+    """
 
     def __init__(self, look: Look, folder: str = "") -> None:
         """Start with none.
 
         Args:
-            look: how rows are written.
-            folder: one's own.
+            look: clock, time zone and signs with which rows are written.
+            folder: real path of one's own folder; empty for none, and then no headings.
         """
         self._look = look
         self._folder = folder
         self._entries: tuple[FlowEntry, ...] = ()
-        self._shown: list[FlowEntry] = []
-        self._places: dict[RowKey, int] = {}
+        self._shown: list[FlowEntry | Heading] = []
+        self._positions: dict[RowKey, int] = {}
         self._text = ""
 
     def replace(self, entries: Iterable[FlowEntry]) -> None:
@@ -85,9 +103,14 @@ class FlowList:
         return len({(entry.folder, entry.file) for entry in self._entries if is_broken(entry)})
 
     def entry(self, key: RowKey | None) -> FlowEntry | None:
-        """Return the entry of a row."""
-        index = None if key is None else self._places.get(key)
-        return None if index is None else self._shown[index]
+        """Return the entry of a row; None for a heading and for a row that is not there."""
+        index = None if key is None else self._positions.get(key)
+        shown = None if index is None else self._shown[index]
+        return None if isinstance(shown, Heading) else shown
+
+    def heading(self, key: RowKey | None) -> Heading | None:
+        """Return the heading of a row; None when the row is none."""
+        return next((heading for heading in (NONE_HERE, OTHER_FOLDERS) if heading.key == key), None)
 
     def flow_of(self, run: FlowRun) -> FlowEntry | None:
         """Return the flow that made a run; None when it is in no watched folder."""
@@ -101,18 +124,21 @@ class FlowList:
 
     def key(self, index: int) -> RowKey:
         """Return the key of the row at a position."""
-        return key_of(self._shown[index])
+        return _key_of(self._shown[index])
 
     def index(self, key: RowKey) -> int | None:
         """Return where a row stands."""
-        return self._places.get(key)
+        return self._positions.get(key)
 
     def row(self, index: int) -> Row:
         """Return the row at a position."""
-        return flow_row(self._shown[index], self._look.glyphs, self._look.now(), self._look.zone)
+        shown = self._shown[index]
+        if isinstance(shown, Heading):
+            return Row(shown.key, {"name": Cell(shown.title, Tone.MUTED), "about": Cell(shown.about, Tone.MUTED)})
+        return flow_row(shown, self._look.glyphs, self._look.now(), self._look.zone)
 
     def _choose(self) -> None:
-        self._shown = sorted(
+        found = sorted(
             (entry for entry in self._entries if self._text in f"{entry.name or ''} {entry.entrypoint}".lower()),
             key=lambda entry: (
                 entry.folder != self._folder,
@@ -122,7 +148,17 @@ class FlowList:
                 entry.function or "",
             ),
         )
-        self._places = {key_of(entry): index for index, entry in enumerate(self._shown)}
+        own = [entry for entry in found if entry.folder == self._folder]
+        others = found[len(own) :]
+        if others and not self._text and self._folder:
+            self._shown = [*(own or [NONE_HERE]), OTHER_FOLDERS, *others]
+        else:
+            self._shown = [*found]
+        self._positions = {_key_of(shown): index for index, shown in enumerate(self._shown)}
+
+
+def _key_of(shown: FlowEntry | Heading) -> RowKey:
+    return shown.key if isinstance(shown, Heading) else key_of(shown)
 
 
 def flow_row(entry: FlowEntry, glyphs: Glyphs, now: datetime, zone: tzinfo | None) -> Row:

@@ -172,10 +172,14 @@ class FlowsPane(Vertical):
 
     # -- actions -------------------------------------------------------------------------------------------------
 
+    def _say_no_flow(self) -> None:
+        heading = self.rows.heading(self.table.cursor)
+        self._desk.status.say("There is no flow here yet." if heading is None else heading.about)
+
     def _need_flow(self) -> FlowEntry | None:
         entry = self.entry
         if entry is None:
-            self._desk.status.say("There is no flow here yet.")
+            self._say_no_flow()
         elif entry.name is None:
             self._desk.status.say(f"{inert_line(entry.file)} cannot be imported; mend the file first.", tone=Tone.WARN)
             return None
@@ -208,7 +212,7 @@ class FlowsPane(Vertical):
         """Open the line of the flow, or the one that cannot be imported."""
         entry = self.entry
         if entry is None:
-            self._desk.status.say("There is no flow here yet.")
+            self._say_no_flow()
         else:
             self._desk.edit(place_of_flow(entry))
 
