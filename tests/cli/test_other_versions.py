@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flowdeck import __version__
 from flowdeck.deck import Deck, EngineStatus
+from flowdeck.rules.versions import __version__
 from tests.cli.conftest import Command
 from tests.support.live_home import LiveHome
 from tests.support.terminal import Terminal
@@ -20,8 +20,9 @@ from tests.support.terminal import Terminal
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 
 OF_VERSION = """
-import sys, flowdeck
-flowdeck.__version__ = sys.argv[1]
+import sys
+from flowdeck.rules import versions
+versions.__version__ = sys.argv[1]
 from flowdeck.service.engine import main
 sys.exit(main(sys.argv[2], None))
 """

@@ -370,7 +370,7 @@ def test_python_with_another_flowdeck_gives_no_spare(live: LiveHome) -> None:
     other = live.folder.parent / "python"
     patched = live.folder.parent / "patched"
     patched.mkdir()
-    (patched / "sitecustomize.py").write_text("import flowdeck\nflowdeck.__version__ = '0.0.9'\n")
+    (patched / "sitecustomize.py").write_text("from flowdeck.rules import versions\nversions.__version__ = '0.0.9'\n")
     other.write_text(f'#!/bin/sh\nPYTHONPATH="{patched}:$PYTHONPATH" exec {sys.executable} "$@"\n')
     other.chmod(0o700)
     live.start_engine()

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from flowdeck import __version__
 from flowdeck.deck import Deck, FlowEntry, FlowRun, RunError
 from flowdeck.rules.clock import to_microseconds
 from flowdeck.rules.runs.ids import new_run_id
 from flowdeck.rules.states import State, StateType, named
+from flowdeck.rules.versions import __version__
 from flowdeck.store import engines
 from flowdeck.store.calls import task_runs
 from flowdeck.store.catalogue import Catalogue, FlowDescription

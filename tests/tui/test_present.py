@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from rich.cells import cell_len
 
-from flowdeck import __version__
 from flowdeck.deck import EngineStatus, RunError, TaskCounts
 from flowdeck.rules.states import NAMES, StateType
+from flowdeck.rules.versions import __version__
 from flowdeck_tui.text import present
 from flowdeck_tui.text.present import ASCII, UNICODE, Tone
 from tests.tui.seeded_home import NOW, SeededHome

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
-from flowdeck import __version__
 from flowdeck.rules.exceptions import FlowdeckError, NotFoundError, UsageError
 from flowdeck.rules.text.near_names import nearest
+from flowdeck.rules.versions import __version__
 
 OK: Final = 0
 FAILED: Final = 1

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from flowdeck import __version__
 from flowdeck.cli import json_output, printing
 from flowdeck.cli.engine_checks import now, with_reasons
 from flowdeck.cli.tables import Cell, Paper, paper_for, table
@@ -28,6 +27,7 @@ from flowdeck.rules.exceptions import FlowdeckError
 from flowdeck.rules.runs.run_filter import in_states
 from flowdeck.rules.states import TERMINAL, StateType
 from flowdeck.rules.text.terminal_text import inert_line
+from flowdeck.rules.versions import __version__
 from flowdeck.store.database import sqlite
 from flowdeck.store.database.version import SCHEMA_VERSION
 from flowdeck.store.home import NETWORK_FILESYSTEMS, Home, filesystem, locate

@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from flowdeck import __version__
 from flowdeck.cli import json_output, printing, text_output
 from flowdeck.cli.discovery_wait import settle
 from flowdeck.cli.engine_checks import note_version, now
@@ -21,6 +20,7 @@ from flowdeck.cli.verbs import Parser, Verb, add_json, run_noun
 from flowdeck.deck import Deck, EngineStatus
 from flowdeck.rules.exceptions import RefusedError, UsageError
 from flowdeck.rules.text.terminal_text import inert_line
+from flowdeck.rules.versions import __version__
 from flowdeck.service import service_managers
 from flowdeck.service.service_managers import Enablement
 from flowdeck.service.units import EngineCommand

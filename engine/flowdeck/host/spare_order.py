@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from flowdeck import __version__
+from flowdeck.rules.versions import __version__
 
 READY: Final = f"{__version__}\n".encode()
 TAKEN: Final = b"T"

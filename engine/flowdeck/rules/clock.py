@@ -34,6 +34,11 @@ def to_datetime(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
+def to_optional_datetime(microseconds: int | None) -> datetime | None:
+    """Turn a stored time that may be missing into an aware UTC datetime or None."""
+    return None if microseconds is None else to_datetime(microseconds)
+
+
 def to_microseconds(moment: datetime) -> int:
     """Turn an aware datetime into stored microseconds; a naive one is taken as local time."""
     aware = moment if moment.tzinfo is not None else moment.astimezone()

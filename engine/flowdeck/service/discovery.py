@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from watchfiles import Change, awatch
 
-from flowdeck import __version__
 from flowdeck.rules.exceptions import StoreError
+from flowdeck.rules.versions import __version__
 from flowdeck.service.describing import Describer
 from flowdeck.service.engine_log import say
 from flowdeck.service.folder_scan import FlowFile, FolderScan

@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-from flowdeck import __version__
 from flowdeck.rules.exceptions import FlowdeckError, NotFoundError, StoreError
+from flowdeck.rules.versions import __version__
 from flowdeck.service import engine_log
 from flowdeck.service.discovery import Discovery
 from flowdeck.service.engine_log import say

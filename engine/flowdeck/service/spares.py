@@ -16,10 +16,10 @@ import threading
 from dataclasses import dataclass, field
 from typing import IO, Final
 
-from flowdeck import __version__
 from flowdeck.host.spare_host import claim_line
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
 from flowdeck.rules.runs.spares import SpareKey, variables_that_forbid
+from flowdeck.rules.versions import __version__
 from flowdeck.service.engine_log import say
 from flowdeck.service.host_starts import host_environment, start_host
 from flowdeck.store import engines

@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowdeck.rules.clock import SYSTEM_CLOCK
+from flowdeck.rules.clock import SYSTEM_CLOCK, to_optional_datetime
 from flowdeck.rules.exceptions import NotFoundError
 from flowdeck.rules.states import StateType
 from flowdeck.store.database.database import Database
 from flowdeck.store.database.sqlite import Connection
 from flowdeck.store.records import FlowEntry
 from flowdeck.store.run_values import RunError, error_from_json, error_to_json
-from flowdeck.store.runs.flow_run_queries import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +174,7 @@ class Catalogue:
             error=error_from_json(error),
             last_run_id=last[0] if last else None,
             last_run_state=StateType(last[1]) if last else None,
-            last_run_ended_at=moment(last[2]) if last else None,
+            last_run_ended_at=to_optional_datetime(last[2]) if last else None,
         )
 
 

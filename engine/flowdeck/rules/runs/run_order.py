@@ -87,7 +87,7 @@ class Place:
 
 
 def place_of(run: Placed, order: RunOrder) -> Place:
-    """Tell where a run stands; the same rule as the SQL of `store.run_orders`."""
+    """Tell where a run stands; the same rule as the SQL of `store.runs.run_scan`."""
     match order:
         case RunOrder.NAME:
             return Place(run.name, run.key)

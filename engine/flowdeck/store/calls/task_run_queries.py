@@ -6,12 +6,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from flowdeck.rules.clock import to_datetime
+from flowdeck.rules.clock import to_datetime, to_optional_datetime
 from flowdeck.rules.states import StateType
 from flowdeck.store.database.sqlite import Connection
 from flowdeck.store.records import CallLine, CallPage, CallQuery, TaskCounts, TaskRun
 from flowdeck.store.run_values import CALLS_PER_RUN, error_from_json
-from flowdeck.store.runs.flow_run_queries import moment
 
 _FIELDS: Final[dict[str, tuple[str, Callable[[Any], Any] | None]]] = {
     **{
@@ -21,7 +20,7 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], Any] | None]]] = {
             "result_preview", "result_bytes", "reused_from", "cache_reason",
         )
     },
-    **{name: (f"t.{name}", moment) for name in ("started_at", "ended_at")},
+    **{name: (f"t.{name}", to_optional_datetime) for name in ("started_at", "ended_at")},
     "flow_run_key": ("t.flow_run", None),
     "flow_run_id": ("f.id", None),
     "name": ("coalesce(t.name, t.task_name || '-' || t.call_index)", None),
@@ -134,8 +133,8 @@ def _line(flow_run_key: int, row: Sequence[Any], *, is_item: bool = False) -> Ca
         state_type=StateType(state_type),
         state_name=state_name,
         state_message=message,
-        started_at=moment(start),
-        ended_at=None if unfinished else moment(end),
+        started_at=to_optional_datetime(start),
+        ended_at=None if unfinished else to_optional_datetime(end),
         attempt=attempt,
     )
 

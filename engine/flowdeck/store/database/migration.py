@@ -17,7 +17,8 @@ import sqlite_utils
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.store import processes
 from flowdeck.store.database import sqlite
-from flowdeck.store.database.schema import LIVE_TYPES, migrations
+from flowdeck.store.database.index_expressions import LIVE_RUNS
+from flowdeck.store.database.schema import migrations
 from flowdeck.store.database.version import REBUILD, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -115,9 +116,9 @@ def _check_unused(home: Home, connection: Connection, found: int) -> None:
     """Refuse a rebuild while an engine or a run of the home is alive; the sentence names them."""
     rows = connection.execute(
         f"""SELECT 'the engine', pid, pid_token FROM engine
-            UNION ALL SELECT 'run ' || name, pid, pid_token FROM flow_run WHERE state_type IN {LIVE_TYPES}
+            UNION ALL SELECT 'run ' || name, pid, pid_token FROM flow_run WHERE {LIVE_RUNS}
             UNION ALL SELECT 'the host of run ' || name, host_pid, host_token FROM flow_run
-            WHERE state_type IN {LIVE_TYPES}"""
+            WHERE {LIVE_RUNS}"""
     ).fetchall()
     others = [row for row in rows if row[1] != os.getpid() and processes.is_alive(row[1], row[2])]
     alive = [f"{what} (pid {pid})" for what, pid, _ in others]

@@ -13,11 +13,10 @@ from __future__ import annotations
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
-from flowdeck.store.runs.run_orders import BY_DURATION, BY_STATE, MOMENT
+from flowdeck.store.database.index_expressions import BY_DURATION, BY_STATE, FAILED_RUNS, LIVE_RUNS, MOMENT
 
 migrations = Migrations("flowdeck")
 
-LIVE_TYPES = "('SCHEDULED','PENDING','RUNNING','PAUSED','CANCELLING')"
 CHANGES_KEPT = 65_536
 """The feed keeps at least this many changes; a reader that is further behind reads everything again."""
 
@@ -45,9 +44,8 @@ def create_flow_runs(db: sqlite_utils.Database) -> None:
     flow_run.create_index(["name"])
     flow_run.create_index(["flow_name", "key"])
     for statement in (
-        f"CREATE INDEX flow_run_live ON flow_run(state_type, scheduled_at) WHERE state_type IN {LIVE_TYPES}",
-        """CREATE INDEX flow_run_failed ON flow_run(ended_at)
-            WHERE state_type IN ('FAILED', 'CRASHED') AND parent_key IS NULL""",
+        f"CREATE INDEX flow_run_live ON flow_run(state_type, scheduled_at) WHERE {LIVE_RUNS}",
+        f"CREATE INDEX flow_run_failed ON flow_run(ended_at) WHERE {FAILED_RUNS}",
         "CREATE INDEX flow_run_children ON flow_run(parent_key) WHERE parent_key IS NOT NULL",
         "CREATE UNIQUE INDEX flow_run_dedup ON flow_run(dedup_key) WHERE dedup_key IS NOT NULL",
         "CREATE INDEX flow_run_source ON flow_run(source_file, function, key) WHERE parent_key IS NULL",

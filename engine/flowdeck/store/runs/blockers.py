@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Final
 
 from flowdeck.rules.runs.run_limits import default_limit
 from flowdeck.rules.runs.waiting import START_AN_ENGINE, Surroundings, waiting_reason
 from flowdeck.store import engines
 from flowdeck.store.database.database import Database
+from flowdeck.store.database.index_expressions import LIVE_RUNS
 from flowdeck.store.database.sqlite import Connection
 from flowdeck.store.records import FlowRun
-from flowdeck.store.runs import flow_run_queries
-
-_LIVE: Final = "state_type IN ('SCHEDULED','PENDING','RUNNING','PAUSED','CANCELLING')"
-"""As it stands in the index of live runs, which is used only where a query says the same."""
+from flowdeck.store.runs import flow_run_queries, process_claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +77,13 @@ def look(database: Database, keys: Collection[int] | None) -> Waits:
     return Waits(
         engine_running=engines.status(database).running,
         run_limit=default_limit(),
-        runs_started=_places_taken(connection),
+        runs_started=process_claims.started_count(connection),
         lost=flow_run_queries.lost(connection, wanted),
     )
 
 
 def _with_processes(connection: Connection) -> list[int]:
     rows = connection.execute(
-        f"SELECT key FROM flow_run WHERE {_LIVE} AND (pid IS NOT NULL OR host_pid IS NOT NULL)"
+        f"SELECT key FROM flow_run WHERE {LIVE_RUNS} AND (pid IS NOT NULL OR host_pid IS NOT NULL)"
     ).fetchall()
     return [key for (key,) in rows]
-
-
-def _places_taken(connection: Connection) -> int:
-    return connection.execute(
-        f"""SELECT count(*) FROM flow_run
-            WHERE {_LIVE} AND state_type IN ('PENDING', 'RUNNING', 'CANCELLING') AND parent_key IS NULL
-                AND (host_pid IS NOT NULL OR pid IS NULL)"""
-    ).fetchone()[0]

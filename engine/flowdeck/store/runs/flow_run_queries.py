@@ -7,22 +7,18 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from flowdeck.rules.clock import to_datetime
+from flowdeck.rules.clock import to_datetime, to_optional_datetime
 from flowdeck.rules.exceptions import AmbiguousError, NotFoundError
 from flowdeck.rules.runs.run_order import Place
 from flowdeck.rules.states import StateType
 from flowdeck.store import processes
+from flowdeck.store.database.index_expressions import FAILED_RUNS, LIVE_RUNS
 from flowdeck.store.database.sqlite import Connection
 from flowdeck.store.records import FlowRun, RunQuery, StateRecord, TaskCounts
 from flowdeck.store.run_values import error_from_json, unused_from_json
 from flowdeck.store.runs.flow_runs import marks
 from flowdeck.store.runs.run_conditions import escaped
 from flowdeck.store.runs.run_scan import KEYS_AT_ONCE, RunScan, all_conditions, kept_keys
-
-
-def moment(microseconds: int | None) -> datetime | None:
-    """Turn a nullable stored time into a datetime or None."""
-    return None if microseconds is None else to_datetime(microseconds)
 
 
 def _task_counts(text: str | None) -> TaskCounts:
@@ -39,7 +35,7 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], Any] | None]]] = {
             "cpu_seconds",
         )
     },
-    **{name: (name, moment) for name in ("scheduled_at", "started_at", "ended_at")},
+    **{name: (name, to_optional_datetime) for name in ("scheduled_at", "started_at", "ended_at")},
     "created_at": ("created_at", to_datetime),
     "state_type": ("state_type", StateType),
     "tags": ("tags", lambda text: tuple(json.loads(text))),
@@ -175,15 +171,11 @@ def states(connection: Connection, key: int) -> list[StateRecord]:
 def counts_by_type(connection: Connection, failed_since: int) -> dict[StateType, int]:
     """Count root runs that are not over by type, and those that failed or crashed since a moment."""
     rows = connection.execute(
-        """SELECT state_type, count(*) FROM flow_run
-           WHERE state_type IN ('SCHEDULED','PENDING','RUNNING','PAUSED','CANCELLING') AND parent_key IS NULL
-           GROUP BY state_type"""
+        f"SELECT state_type, count(*) FROM flow_run WHERE {LIVE_RUNS} AND parent_key IS NULL GROUP BY state_type"
     ).fetchall()
     counts = {StateType(state_type): number for state_type, number in rows}
     failed = connection.execute(
-        """SELECT count(*) FROM flow_run WHERE state_type IN ('FAILED','CRASHED') AND parent_key IS NULL
-           AND ended_at >= ?""",
-        (failed_since,),
+        f"SELECT count(*) FROM flow_run WHERE {FAILED_RUNS} AND ended_at >= ?", (failed_since,)
     ).fetchone()[0]
     return {**counts, StateType.FAILED: failed} if failed else counts
 

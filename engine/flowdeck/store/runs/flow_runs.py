@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from flowdeck.rules.states import FLOW_RUN_TRANSITIONS, TERMINAL, State, StateType, sources_of
+from flowdeck.store.database.index_expressions import LIVE_RUNS
 from flowdeck.store.database.sqlite import Connection
 from flowdeck.store.run_values import CALLS_PER_RUN
 
@@ -239,10 +240,9 @@ def claim(connection: Connection, at: int) -> tuple[int, str, int] | None:
     Returns:
         (key, id, incarnation) of a run that is now PENDING and belongs to the caller, or None when none is due.
     """
-    # The list of types is that of the partial index `flow_run_live`: SQLite uses it only where it stands in the query.
     row = connection.execute(
-        """SELECT key, id, incarnation FROM flow_run
-           WHERE state_type = 'SCHEDULED' AND state_type IN ('SCHEDULED','PENDING','RUNNING','PAUSED','CANCELLING')
+        f"""SELECT key, id, incarnation FROM flow_run
+           WHERE state_type = 'SCHEDULED' AND {LIVE_RUNS}
                AND scheduled_at <= ? AND pid IS NULL AND host_pid IS NULL
            ORDER BY scheduled_at, key LIMIT 1""",
         (at,),
@@ -274,8 +274,8 @@ def cancel(connection: Connection, key: int, message: str, at: int, *, forced: b
 def next_due_at(connection: Connection) -> int | None:
     """Return when the next scheduled run that an engine may claim is due, in microseconds."""
     return connection.execute(
-        """SELECT min(scheduled_at) FROM flow_run
-           WHERE state_type = 'SCHEDULED' AND state_type IN ('SCHEDULED','PENDING','RUNNING','PAUSED','CANCELLING')
+        f"""SELECT min(scheduled_at) FROM flow_run
+           WHERE state_type = 'SCHEDULED' AND {LIVE_RUNS}
                AND pid IS NULL AND host_pid IS NULL"""
     ).fetchone()[0]
 

@@ -1,8 +1,7 @@
 """Flow runs as seen by those who start and watch processes: engine and run host.
 
 Every change here names the processes that it believes in, and is refused when the row knows others by now: a run that
-was retried meanwhile belongs to somebody else. Every WHERE on live runs has the words of the partial index
-`flow_run_live`, without which SQLite would read all runs there ever were.
+was retried meanwhile belongs to somebody else.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from typing import Any, Final, NamedTuple
 
 from flowdeck.rules.states import TERMINAL, State, StateType, named
 from flowdeck.store.calls import task_runs
+from flowdeck.store.database.index_expressions import LIVE_RUNS
 from flowdeck.store.database.sqlite import Connection
 from flowdeck.store.runs import flow_runs, launch_context
 from flowdeck.store.runs.launch_context import INTERPRETER
 
-_LIVE: Final = "state_type IN ('SCHEDULED', 'PENDING', 'RUNNING', 'PAUSED', 'CANCELLING')"
 NOTHING: Final[Mapping[str, Any]] = {}
 _OVER: Final = "state_type IN ('COMPLETED', 'FAILED', 'CANCELLED', 'CRASHED')"
 
@@ -133,7 +132,7 @@ def standing(connection: Connection, key: int, incarnation: int, host_pid: int) 
 def protected_pids(connection: Connection) -> set[int]:
     """Return the processes that no cancel may end, whoever started them: the engine and every live run host."""
     rows = connection.execute(
-        f"SELECT pid FROM engine UNION SELECT host_pid FROM flow_run WHERE {_LIVE} AND host_pid IS NOT NULL"
+        f"SELECT pid FROM engine UNION SELECT host_pid FROM flow_run WHERE {LIVE_RUNS} AND host_pid IS NOT NULL"
     )
     return {pid for (pid,) in rows.fetchall()}
 
@@ -245,7 +244,7 @@ def end_subflow(connection: Connection, key: int, state: State, at: int) -> None
 def _end_subflows(connection: Connection, key: int, state: State, at: int) -> None:
     """Close the runs below a run that shared its process."""
     rows = connection.execute(
-        f"SELECT key FROM flow_run WHERE parent_key = ? AND host_pid IS NULL AND {_LIVE}", (key,)
+        f"SELECT key FROM flow_run WHERE parent_key = ? AND host_pid IS NULL AND {LIVE_RUNS}", (key,)
     ).fetchall()
     for (child,) in rows:
         end_subflow(connection, child, state, at)
@@ -267,7 +266,7 @@ def live_runs(connection: Connection) -> list[LiveRun]:
     """Return the root runs that a process has, or should have."""
     rows = connection.execute(
         f"""SELECT key, id, name, state_type, state_at, incarnation, pid, pid_token, host_pid, host_token, cancel_forced
-            FROM flow_run WHERE {_LIVE} AND parent_key IS NULL
+            FROM flow_run WHERE {LIVE_RUNS} AND parent_key IS NULL
                 AND (state_type <> 'SCHEDULED' OR pid IS NOT NULL OR host_pid IS NOT NULL) ORDER BY key"""
     ).fetchall()
     return [_live_run(row) for row in rows]
@@ -279,7 +278,7 @@ def stray_subflows(connection: Connection) -> list[LiveRun]:
         f"""SELECT s.key, s.id, s.name, s.state_type, s.state_at, s.incarnation, s.pid, s.pid_token, s.host_pid,
                 s.host_token, s.cancel_forced
             FROM flow_run s JOIN flow_run r ON r.id = s.root_run_id
-            WHERE s.{_LIVE} AND s.parent_key IS NOT NULL AND r.{_OVER} ORDER BY s.key"""
+            WHERE s.{LIVE_RUNS} AND s.parent_key IS NOT NULL AND r.{_OVER} ORDER BY s.key"""
     ).fetchall()
     return [_live_run(row) for row in rows]
 
@@ -287,15 +286,15 @@ def stray_subflows(connection: Connection) -> list[LiveRun]:
 def cancel_wanted(connection: Connection) -> bool:
     """Tell whether any run is being cancelled."""
     row = connection.execute(
-        f"SELECT EXISTS(SELECT 1 FROM flow_run WHERE {_LIVE} AND state_type = 'CANCELLING')"
+        f"SELECT EXISTS(SELECT 1 FROM flow_run WHERE {LIVE_RUNS} AND state_type = 'CANCELLING')"
     ).fetchone()
     return bool(row[0])
 
 
 def started_count(connection: Connection) -> int:
-    """Count the runs that hold a place of the built-in pool: claimed, and neither over nor waiting for a retry."""
+    """Count the runs that occupy a slot of the built-in pool: claimed, and neither over nor waiting for a retry."""
     row = connection.execute(
-        f"""SELECT count(*) FROM flow_run WHERE {_LIVE} AND state_type IN ('PENDING', 'RUNNING', 'CANCELLING')
+        f"""SELECT count(*) FROM flow_run WHERE {LIVE_RUNS} AND state_type IN ('PENDING', 'RUNNING', 'CANCELLING')
             AND parent_key IS NULL AND (host_pid IS NOT NULL OR pid IS NULL)"""
     ).fetchone()
     return row[0]
@@ -324,7 +323,9 @@ def give_back(connection: Connection, run: LiveRun, at: int, reason: str) -> Sta
 
 def any_live(connection: Connection) -> bool:
     """Tell whether a run is scheduled, running, paused or waiting for a retry."""
-    row = connection.execute(f"SELECT EXISTS(SELECT 1 FROM flow_run WHERE {_LIVE} AND parent_key IS NULL)").fetchone()
+    row = connection.execute(
+        f"SELECT EXISTS(SELECT 1 FROM flow_run WHERE {LIVE_RUNS} AND parent_key IS NULL)"
+    ).fetchone()
     return bool(row[0])
 
 

@@ -17,8 +17,8 @@ from flowdeck.rules.runs.run_order import RANKS
 from flowdeck.rules.states import StateType
 from flowdeck.rules.text import patterns
 from flowdeck.rules.text.time_words import Moment
+from flowdeck.store.database.index_expressions import BY_STATE, MOMENT
 from flowdeck.store.database.sqlite import Connection
-from flowdeck.store.runs.run_orders import BY_STATE, MOMENT
 
 TEXT_LENGTH: Final = 300
 """Characters of a field that a regular expression sees: it bounds how long one run can take."""

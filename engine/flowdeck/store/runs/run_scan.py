@@ -11,16 +11,25 @@ from datetime import datetime
 from typing import Any, Final
 
 from flowdeck.rules.runs.run_order import DESCENDING, Place, RunOrder
+from flowdeck.store.database.index_expressions import BY_DURATION, BY_STATE
 from flowdeck.store.database.sqlite import Connection
 from flowdeck.store.records import RunQuery
 from flowdeck.store.runs import run_conditions
 from flowdeck.store.runs.run_conditions import Conditions
-from flowdeck.store.runs.run_orders import VALUES
 
 KEYS_AT_ONCE: Final = 10_000
 """How many keys a step by age looks at: a few of its milliseconds for each thousand where every row is to be read."""
 ROWS_AT_ONCE: Final = 2_000
 """How many rows a step in another order looks at: each is looked up by its key."""
+
+_ORDERED_BY: Final = {
+    RunOrder.NEWEST: "key",
+    RunOrder.OLDEST: "key",
+    RunOrder.DURATION: BY_DURATION,
+    RunOrder.NAME: "name",
+    RunOrder.STATE: BY_STATE,
+}
+"""What an order compares before the key."""
 
 
 class RunScan:
@@ -109,7 +118,7 @@ class RunScan:
 
     def _candidates(self, connection: Connection, number: int) -> list[Place]:
         """Read where the next runs stand, whether they belong to the list or not: an index alone tells it."""
-        value = VALUES[self._query.order]
+        value = _ORDERED_BY[self._query.order]
         sign, direction = ("<", "DESC") if self._is_descending else (">", "ASC")
         by_key, by_value = f"key {direction}", f"{value} {direction}, key {direction}"
         parts: list[tuple[str, str, tuple[Any, ...]]] = [("1", by_value, ())]
