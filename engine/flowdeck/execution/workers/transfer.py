@@ -11,7 +11,8 @@ import io
 import os
 import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import CodeType
 from typing import Any, Final
 
 from flowdeck.execution.recording.failures import sentence
@@ -69,9 +70,12 @@ def _by_value(value: Any) -> list[Part]:
     import cloudpickle  # noqa: PLC0415 - 30 ms, for what pickle cannot name
 
     class Pickler(cloudpickle.CloudPickler):
-        """Takes flows and tasks by value too, where they have no name."""
+        """Takes flows and tasks by value too, where they have no name, and lets code keep its file."""
 
         def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, CodeType):
+                reduced = self.dispatch_table[CodeType](obj)
+                return _code_of_file, (obj.co_filename, reduced[0], *reduced[1])
             by_value = getattr(type(obj), "reduced_by_value", None)
             if by_value is not None and (_is_nameless_main(obj.__module__) or not _has_name(obj)):
                 return by_value(obj)
@@ -81,6 +85,11 @@ def _by_value(value: Any) -> list[Part]:
     stream = io.BytesIO()
     Pickler(stream, _PROTOCOL, buffers.append).dump(value)
     return [stream.getbuffer(), *_raw(buffers)]
+
+
+def _code_of_file(file: str, make: Callable[..., CodeType], *arguments: Any) -> CodeType:
+    """Return code as it was made, of the file that it was written in: cloudpickle 3.1.3 no longer says which."""
+    return make(*arguments).replace(co_filename=file)
 
 
 def _raw(buffers: list[pickle.PickleBuffer]) -> list[Part]:
