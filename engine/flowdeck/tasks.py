@@ -25,6 +25,7 @@ from flowdeck.execution.hooks.hooks import is_from_outside
 from flowdeck.execution.hooks.naming import name_task_run
 from flowdeck.execution.limits.retry_timers import job_of
 from flowdeck.execution.logs.run_logs import capture_prints
+from flowdeck.execution.logs.stray_futures import warn_of_stray
 from flowdeck.execution.recording.facts import TaskRunsMade
 from flowdeck.execution.recording.failures import state_of_error
 from flowdeck.execution.runners.run_runners import runners_of
@@ -239,8 +240,11 @@ class Task(TaskRunHooks, Generic[P, R]):
             further = [future for future in awaited.futures if future not in inputs.futures]
             tolerated = inputs.tolerated | (awaited.tolerated - {id(future) for future in inputs.futures})
             failed_state = inputs.failed_state or awaited.failed_state
-            inputs = Inputs([*inputs.futures, *further], inputs.to_resolve, tolerated, failed_state)
-        call = make_call(self, args, kwargs, inputs, _current_run(), group, submitted)
+            inputs = Inputs([*inputs.futures, *further], inputs.to_resolve, tolerated, failed_state, inputs.stray)
+        run = _current_run()
+        if inputs.stray is not None:
+            warn_of_stray(run, self.spec.name, self.fn, args, inputs.stray)
+        call = make_call(self, args, kwargs, inputs, run, group, submitted)
         if submitted and self.spec.run_name is not None and not inputs.to_resolve:
             name_task_run(call)  # else it waits for the arguments
         return call

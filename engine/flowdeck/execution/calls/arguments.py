@@ -1,22 +1,20 @@
 """Futures and states among a call's arguments: finding them, and putting their values in their place.
 
-Lists, tuples, sets, dictionaries and dataclasses are looked into, as deep as they go; other objects are handed on as
-they are. A long list of plain values costs one scan of its types. See `annotations` for the marks an author may set.
+What `containers` can rebuild is looked into, as deep as it goes; other objects are handed on as they are, and a future
+in one of them is named in the log. A long list of plain values costs one scan of its types. See `annotations` for the
+marks an author may set.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from flowdeck.execution.calls.annotations import AllowFailure, Annotation, Opaque, Quote
-from flowdeck.execution.calls.futures import TaskFuture
+from flowdeck.execution.calls.containers import PLAIN, members_of, rebuilt, strays_in
+from flowdeck.execution.calls.futures import TaskFuture, TaskFutureList
 from flowdeck.rules.exceptions import UsageError
 from flowdeck.rules.states import State, result_of
-
-_PLAIN: Final = frozenset({int, float, str, bytes, bool, type(None)})
-_FIELDS: Final = "__dataclass_fields__"
 
 
 class Inputs(NamedTuple):
@@ -30,6 +28,8 @@ class Inputs(NamedTuple):
     """`id` of those futures that may have failed."""
     failed_state: State | None = None
     """A state among them that is over and not completed, and may not be so."""
+    stray: str | None = None
+    """Where in a plain object a future stands that is not waited for."""
 
 
 class _Search:
@@ -41,13 +41,14 @@ class _Search:
         self.required: set[int] = set()
         self.failed_state: State | None = None
         self.to_resolve = False
+        self.stray: str | None = None
         self._seen: set[int] = set()
 
     def walk(self, values: Iterable[Any], *, tolerant: bool) -> None:
         left: list[Iterator[Any]] = [iter(values)]
         while left:
             for value in left[-1]:
-                if type(value) in _PLAIN:
+                if type(value) in PLAIN:
                     continue
                 members = self._look(value, tolerant)
                 if members is not None and id(value) not in self._seen:
@@ -68,7 +69,10 @@ class _Search:
         elif isinstance(value, Annotation):
             self._note_mark(cast("Annotation[Any]", value), tolerant)
         else:
-            return _members(value)
+            members = members_of(value)
+            if members is None and self.stray is None:
+                self.stray = strays_in(value, _is_future)
+            return members
         return None
 
     def _note_future(self, future: TaskFuture[Any], tolerant: bool) -> None:
@@ -94,9 +98,9 @@ def inputs_in(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Inputs:
     if kwargs:
         search.walk(kwargs.values(), tolerant=False)
     if not search.to_resolve:
-        return _NOTHING
+        return _NOTHING if search.stray is None else Inputs([], False, stray=search.stray)
     tolerated = frozenset(search.tolerated - search.required)
-    return Inputs(list(search.futures.values()), True, tolerated, search.failed_state)
+    return Inputs(list(search.futures.values()), True, tolerated, search.failed_state, search.stray)
 
 
 _NOTHING: Final = Inputs([], False)
@@ -115,17 +119,8 @@ def awaited_in(wait_for: Any, task_name: str) -> Any:
     return list(cast("Iterable[Any]", wait_for))
 
 
-def _members(value: Any) -> Iterable[Any] | None:
-    """Return what is in a value and may be a future or hold one; None when nothing is."""
-    if isinstance(value, list | tuple | set | frozenset):
-        members = cast("Sequence[Any]", value)
-    elif isinstance(value, dict):
-        members = cast("dict[Any, Any]", value).values()
-    elif hasattr(type(value), _FIELDS):
-        return [getattr(value, name, None) for name in getattr(type(value), _FIELDS)]
-    else:
-        return None
-    return None if _PLAIN.issuperset(map(type, members)) else members
+def _is_future(value: Any) -> bool:
+    return isinstance(value, TaskFuture)
 
 
 def resolve(value: Any) -> Any:
@@ -138,7 +133,7 @@ def resolve(value: Any) -> Any:
 
 def _resolve(value: Any, above: set[int]) -> Any:
     """`above` are the containers that the value is in: one that is in itself is left as it is."""
-    if type(value) in _PLAIN:
+    if type(value) in PLAIN:
         return value
     if isinstance(value, TaskFuture):
         future = cast("TaskFuture[Any]", value)
@@ -148,7 +143,7 @@ def _resolve(value: Any, above: set[int]) -> Any:
         return result_of(value, value.name, raise_on_failure=False) if value.is_final() else value
     if isinstance(value, Annotation):
         return _unwrapped(cast("Annotation[Any]", value), above)
-    members = _members(value)
+    members = members_of(value)
     if members is None or id(value) in above:
         return value
     above.add(id(value))
@@ -156,7 +151,9 @@ def _resolve(value: Any, above: set[int]) -> Any:
     new = [_resolve(member, above) for member in old]
     above.discard(id(value))
     # The same object when nothing in it was replaced, so that identity and type are kept.
-    return value if all(one is other for one, other in zip(old, new, strict=True)) else _rebuilt(value, new)
+    if all(one is other for one, other in zip(old, new, strict=True)):
+        return value
+    return new if isinstance(value, TaskFutureList) else rebuilt(value, new)
 
 
 def _unwrapped(mark: Annotation[Any], above: set[int]) -> Any:
@@ -165,21 +162,3 @@ def _unwrapped(mark: Annotation[Any], above: set[int]) -> Any:
         isinstance(mark, Opaque) and isinstance(inner, TaskFuture | State)
     )
     return _resolve(inner, above) if is_resolved else inner
-
-
-def _rebuilt(value: Any, members: list[Any]) -> Any:
-    kind: type[Any] = type(value)
-    if isinstance(value, dict):
-        filled = copy.copy(cast("dict[Any, Any]", value))  # keeps the kind: an OrderedDict, a defaultdict
-        for key, member in zip(list(filled), members, strict=True):
-            filled[key] = member
-        return filled
-    if isinstance(value, list):
-        return members
-    if hasattr(kind, _FIELDS) and not isinstance(value, tuple | set | frozenset):
-        copied = copy.copy(value)
-        for name, member in zip(getattr(kind, _FIELDS), members, strict=True):
-            if hasattr(value, name):
-                object.__setattr__(copied, name, member)  # a frozen one too; its checks ran when it was made
-        return copied
-    return kind._make(members) if hasattr(kind, "_make") else kind(members)

@@ -98,6 +98,7 @@ class FlowRunContext:
             scheduled_at: when it was to begin, in microseconds; None for when it was called.
             suspended: calls and subflows that are generators and have items left to give.
             submitted: futures of submitted calls, in order.
+            warned: what the author was warned of, so that it is said once.
             told: the exception whose traceback the log has last.
             started_at: when this attempt began, in microseconds; None before.
             is_over: its end has been recorded.
@@ -122,6 +123,7 @@ class FlowRunContext:
         self.scheduled_at = scheduled_at
         self.suspended: set[int | str] = set()
         self.submitted: list[TaskFuture[Any]] = []
+        self.warned: set[str] = set()
         self.replay = Replay(recorder.results, attempt)
         self.large_values = LargeValues()
         self.closing = False
