@@ -106,8 +106,8 @@ def log_of(deck: Deck) -> Callable[..., list[str]]:
     """Read the messages in the log of the newest run, or of another: of all sources, or of one."""
 
     def read(source: str | None = None, reference: str | None = None) -> list[str]:
-        run = deck.flow_run(reference) if reference else deck.flow_runs()[0]
-        reader = deck.log(run)
+        run = deck.flow_runs.find(reference) if reference else deck.flow_runs.select()[0]
+        reader = deck.logs.of_run(run)
         try:
             return [record.message for record in reader.records() if source in (None, record.source)]
         finally:

@@ -39,7 +39,7 @@ def test_unknown_ambiguous_or_ended_run_is_refused(deck: Deck) -> None:
 
     quick()
     quick()
-    first, second = deck.flow_runs()
+    first, second = deck.flow_runs.select()
     with pytest.raises(NotFoundError, match="no flow run 'nothing'"):
         cancel_flow_run("nothing")
     with pytest.raises(RefusedError, match="is over already: Completed"):
@@ -55,8 +55,8 @@ def test_flow_that_cancels_itself_ends_there(deck: Deck) -> None:
 
     @flow
     def below() -> None:
-        root = deck.flow_runs()[0]
-        (own,) = deck.subflow_runs(root.key)
+        root = deck.flow_runs.select()[0]
+        (own,) = deck.flow_runs.subflows(root.key)
         with pytest.raises(RefusedError, match=f"is a subflow.*cancel {root.id}"):
             cancel_flow_run(own.id)
         try:
@@ -72,9 +72,9 @@ def test_flow_that_cancels_itself_ends_there(deck: Deck) -> None:
 
     with pytest.raises(CancelledRun):
         main()
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert (run.state_type, run.state_message) == (StateType.CANCELLED, "Cancelled on request.")
-    assert deck.subflow_runs(run.key)[0].state_type is StateType.CANCELLED
+    assert deck.flow_runs.subflows(run.key)[0].state_type is StateType.CANCELLED
     assert steps == ["tidied up"]
 
 
@@ -87,12 +87,12 @@ def test_flow_that_cancels_itself_in_a_task(deck: Deck, log_of: Callable[..., li
 
     @flow
     def main() -> None:
-        stop.submit(deck.flow_runs()[0].id).wait()
+        stop.submit(deck.flow_runs.select()[0].id).wait()
         stop("not reached")
 
     with pytest.raises(CancelledRun):
         main()
-    assert deck.flow_runs()[0].state_type is StateType.CANCELLED
+    assert deck.flow_runs.select()[0].state_type is StateType.CANCELLED
 
 
 def test_flow_cancels_a_run_of_a_host(live: LiveHome) -> None:
@@ -133,7 +133,7 @@ def test_script_waiting_for_its_retry_sees_a_cancel_without_an_engine(live: Live
         """)
     run = live.until(live.all_runs)[0]
     live.until_named(run, "AwaitingRetry")
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     assert live.until_over(run).state_type is StateType.CANCELLED
     assert script.wait(10) != 0
 
@@ -168,7 +168,7 @@ def test_orphan_of_a_cancelled_script_is_ended(live: LiveHome, ends_by_itself: b
     orphan = int(live.until(lambda: told.exists() and told.read_text().strip()))
     live.start_engine()
     (run,) = live.all_runs()
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     assert live.until_over(run).state_type is StateType.CANCELLED
     script.wait(30)
     live.until(lambda: not is_running(orphan))
@@ -196,7 +196,7 @@ def test_cancel_of_a_script_ends_a_script_that_it_started(live: LiveHome) -> Non
     inner, outer = runs["inner"], runs["outer"]
     assert live.until(lambda: live.messages(inner, "logger")) == [inner.id]
     live.start_engine()
-    live.deck.cancel(outer.id)
+    live.deck.flow_runs.cancel(outer.id)
     assert live.until_over(outer).state_type is StateType.CANCELLED
     assert live.until_over(inner).state_type is StateType.CANCELLED
     assert script.wait(30) != 0

@@ -41,7 +41,7 @@ def test_flow_runs_with_the_standard_library_alone(home: Home, deck: Deck) -> No
     """`python -S hello.py`, with no site-packages, in a home that is there."""
     ended = python(str(HELLO), home=home.path)
     assert ended.returncode == 0, ended.stderr
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert (run.flow_name, run.state_name, run.task_counts.completed) == ("hello", "Completed", 1)
 
 

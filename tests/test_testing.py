@@ -32,7 +32,7 @@ def names_in(home: Path) -> list[str]:
     """Return the names of the flows that were run in a home."""
     deck = Deck(home)
     try:
-        return [run.flow_name for run in deck.flow_runs()]
+        return [run.flow_name for run in deck.flow_runs.select()]
     finally:
         deck.close()
 
@@ -122,7 +122,7 @@ def main(): return 1
 def test_it(number, flowdeck_home):
     assert main() == 1
     deck = Deck(flowdeck_home)
-    assert len(deck.flow_runs()) == 1
+    assert len(deck.flow_runs.select()) == 1
     deck.close()
 """
     )

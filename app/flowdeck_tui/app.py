@@ -131,7 +131,7 @@ class FlowdeckApp(KeyedApp):
 
     def open_log(self, run: FlowRun, *, subflows: bool = True) -> MergedLog | None:
         """Open the log of a run, with those of its subflow runs or without; None while the home is not open."""
-        return None if self._deck is None else self._deck.merged_log(run, subflows=subflows)
+        return None if self._deck is None else self._deck.logs.merged(run, subflows=subflows)
 
     async def open_form(self, entry: FlowEntry) -> None:
         """Show the form that runs a flow."""

@@ -34,7 +34,7 @@ def cancel_flow_run(run: str, *, force: bool = False) -> State:
     from flowdeck.deck import Deck  # noqa: PLC0415
 
     with closing(Deck()) as deck:
-        cancelled = deck.cancel(run, force=force)
+        cancelled = deck.flow_runs.cancel(run, force=force)
     own = context.flow_run.get()
     if own is not None and own.root_run_id == cancelled.id:
         raise CancelledRun("The run has cancelled itself.")

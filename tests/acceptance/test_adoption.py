@@ -43,7 +43,7 @@ def test_run_without_its_host_is_crashed_and_its_neighbour_goes_on(live: LiveHom
     (live.folder / "go").touch()
     assert live.until_ended(neighbour).state_type is StateType.COMPLETED
     assert len(live.messages(neighbour, "stdout")) == 2
-    live.deck.retry(run.id)
+    live.deck.flow_runs.retry(run.id)
     assert live.until_over(run).state_type is StateType.COMPLETED
     assert [live.now(run).attempt, live.now(neighbour).attempt] == [2, 1]
 

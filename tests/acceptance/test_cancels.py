@@ -61,7 +61,7 @@ def cancel_at_the_keyboard(live: LiveHome, run: FlowRun) -> float:
     """Open the screen, press x and y on the only run, wait for its end; return the seconds from y to that."""
     with live.screen() as terminal:
         terminal.wait_for(rf"Running +{re.escape(run.name)}")
-        live.until(lambda: live.deck.engine_status().running)
+        live.until(lambda: live.deck.engine.status().running)
         terminal.press("x")
         terminal.wait_for(r"Cancel .*\?")
         terminal.press("y")
@@ -108,7 +108,7 @@ def test_cancel_of_a_script_ends_the_script_only(live: LiveHome, wrap: Wrap) -> 
     """It shares its group with what started it, which goes on with its next command; the script's own child goes."""
     live.flow(SITS_IN_A_TASK, file="script.py")
     outer = live.start(arguments=wrap(live, f"{sys.executable} script.py"))
-    run = live.until(live.deck.flow_runs)[0]
+    run = live.until(live.deck.flow_runs.select)[0]
     child = int(live.until_said(run, "child ").split()[1])
     cancel_at_the_keyboard(live, run)
     assert live.now(run).state_type is StateType.CANCELLED

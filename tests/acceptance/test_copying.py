@@ -24,7 +24,7 @@ def home(tmp_path: Path) -> Iterator[SeededHome]:
     seeded = SeededHome(tmp_path / "home", tmp_path / "flows")
     seeded.run("lazy-fox")
     yield seeded
-    seeded.deck.stop_engine()
+    seeded.deck.engine.stop()
     seeded.close()
 
 

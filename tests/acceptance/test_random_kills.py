@@ -97,7 +97,7 @@ class Mayhem:
         """Mark of each run that was asked for -> its flow."""
         self.cancelled: set[str] = set()
         self.commands: list[subprocess.Popen[bytes]] = []
-        self.flows = {entry.function: entry for entry in live.deck.flows()}
+        self.flows = {entry.function: entry for entry in live.deck.flows.entries()}
         self.engine: subprocess.Popen[bytes] | None = None
         """That was started last from here; a screen or a command may have brought up another one."""
         self.terminal = live.screen()
@@ -122,7 +122,7 @@ class Mayhem:
             self.wanted[mark] = function
             way = self.chance.choice(["deck", "deck", "command", "script"])
             if way == "deck":
-                self.live.deck.create_flow_run(self.flows[function], {"mark": mark})
+                self.live.deck.flow_runs.create(self.flows[function], {"mark": mark})
             elif way == "script":
                 file = str(self.live.folder / "flows.py")
                 self.live.start(arguments=[sys.executable, file, function, mark])
@@ -136,7 +136,7 @@ class Mayhem:
         for run in self.chance.sample(open_runs, min(len(open_runs), 2)):
             if self.chance.random() < (0.5 if run.flow_name == "waits" else 0.1):
                 with suppress(RefusedError):  # it is over by now
-                    self.live.deck.cancel(run.id)
+                    self.live.deck.flow_runs.cancel(run.id)
                     self.cancelled.add(mark_of(run))
 
     def pass_time(self) -> None:
@@ -149,7 +149,7 @@ class Mayhem:
 
     def kill_engine(self) -> None:
         """SIGKILL the engine that serves the home, or the one that is just coming up; start another, or leave that."""
-        serving = self.live.deck.engine_status().pid
+        serving = self.live.deck.engine.status().pid
         if serving is not None:
             with suppress(ProcessLookupError):
                 os.kill(serving, signal.SIGKILL)
@@ -191,7 +191,7 @@ class Mayhem:
             ends = {ENDS[function], "Cancelled"} if mark in self.cancelled else {ENDS[function]}
             if run.state_name not in ends:
                 wrong.append(f"{mark} is {run.state_name}: {run.state_message}")
-            if [state.state_name for state in self.live.deck.states(run.key)].count("Running") > 1:
+            if [state.state_name for state in self.live.deck.flow_runs.states(run.key)].count("Running") > 1:
                 wrong.append(f"{mark} was begun twice")
             said = [int(text.split()[1]) for text in self.live.messages(run, "logger") if text.startswith("step ")]
             if said != list(range(10 if run.state_name == "Completed" and function == "steps" else len(said))):
@@ -209,7 +209,7 @@ class Mayhem:
 
 def roots(live: LiveHome) -> list[FlowRun]:
     """Return all runs but subflow runs."""
-    return live.deck.flow_runs(RunQuery(roots_only=True, limit=0))
+    return live.deck.flow_runs.select(RunQuery(roots_only=True, limit=0))
 
 
 def mark_of(run: FlowRun) -> str:
@@ -225,9 +225,9 @@ def mayhem(live: LiveHome, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mayhem]:
     seed = int(os.environ.get(SEED_VARIABLE) or random.SystemRandom().randrange(10**6))
     print(f"{SEED_VARIABLE}={seed}")
     live.flow(FLOWS)
-    live.deck.watch_folder(live.folder)
+    live.deck.folders.watch(live.folder)
     live.start_engine()
-    live.until(lambda: len(live.deck.flows()) == len(ENDS) + 1)
+    live.until(lambda: len(live.deck.flows.entries()) == len(ENDS) + 1)
     with live.deck.changes() as feed:
         made = Mayhem(live, random.Random(seed), feed)
         yield made
@@ -238,7 +238,7 @@ def test_fifty_random_kills_lose_stick_and_double_no_run(live: LiveHome, mayhem:
     """What was asked for ends as its flow says, having begun once; nobody is left behind, and the store is whole."""
     mayhem.go()
     (live.folder / "released").touch()
-    live.deck.ensure_engine(started_by="server")
+    live.deck.engine.ensure(started_by="server")
     mayhem.ask_again()
     live.until(mayhem.is_over, 60)
     print(dict(mayhem.kills), f"{len(mayhem.wanted)} runs, {len(mayhem.cancelled)} cancels")
@@ -249,7 +249,7 @@ def test_fifty_random_kills_lose_stick_and_double_no_run(live: LiveHome, mayhem:
 
     mayhem.terminal.press("q")
     assert mayhem.terminal.wait_for_exit() == 0
-    live.deck.stop_engine()
+    live.deck.engine.stop()
     live.until(lambda: not live.processes())
     lock = EngineLock(locate(live.deck.home))
     assert lock.acquire()

@@ -88,12 +88,12 @@ def test_nothing_that_dies_loses_or_doubles_a_line(live: LiveHome) -> None:
         live.until_said(run, "logged 39")
     with live.screen() as third:
         third.wait_for(r"Running +\S+ +main")
-        engine = live.until(lambda: live.deck.engine_status().pid)
+        engine = live.until(lambda: live.deck.engine.status().pid)
         third.hang_up()
         third.wait_for_exit()
         go_on(live, 3)
         live.until_said(run, "logged 49")
-        assert live.deck.engine_status().pid == engine
+        assert live.deck.engine.status().pid == engine
     go_on(live, 4)
     assert live.until_ended(run).state_name == "Completed"
     records = [json.loads(line) for line in live.command("flow-run", "logs", run.id, "--json").stdout.splitlines()]

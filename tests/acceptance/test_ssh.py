@@ -38,7 +38,7 @@ def live(tmp_path: Path) -> Iterator[LiveHome]:
     home = LiveHome(tmp_path)
     home.flow(COUNTING, function="counting")
     yield home
-    home.deck.stop_engine()
+    home.deck.engine.stop()
     home.close()
 
 

@@ -51,7 +51,7 @@ def _figures(live: LiveHome) -> Iterator[Figure]:
     yield Figure("start to 20 flows of 2,000 files listed", value, "ms", 1.3, floor, "the same with one file")
     with live.screen(rows=40) as terminal:
         terminal.wait_for(rf"\b{FLOW_FILES} flows", 30)
-        live.until(lambda: live.deck.engine_status().spares_ready == 1)
+        live.until(lambda: live.deck.engine.status().spares_ready == 1)
         terminal.pump(SETTLE_SECONDS)
         used = _cpu_seconds(live)
         terminal.pump(IDLE_SECONDS)
@@ -60,11 +60,11 @@ def _figures(live: LiveHome) -> Iterator[Figure]:
         run = live.create(FLOWS)
         live.until_said(run, "begun")
         time.sleep(SETTLE_SECONDS)
-        run, engine = live.now(run), live.deck.engine_status()
+        run, engine = live.now(run), live.deck.engine.status()
         yield Figure("memory of the engine", _memory_mb(engine.pid, "Rss"), "MB", 50)
         yield Figure("memory of a run host", _memory_mb(run.host_pid, "Rss"), "MB", 15)
         yield Figure("the same, its share of what is shared", _memory_mb(run.host_pid, "Pss"), "MB", 15)
-        live.deck.cancel(run.id, force=True)
+        live.deck.flow_runs.cancel(run.id, force=True)
 
 
 def _listed_milliseconds(live: LiveHome, flows: int) -> float:
@@ -73,7 +73,7 @@ def _listed_milliseconds(live: LiveHome, flows: int) -> float:
         milliseconds = terminal.wait_for(rf"\b{flows} flows?\b", 60) * 1000
         terminal.press("q")
         terminal.wait_for_exit()
-    live.deck.stop_engine()
+    live.deck.engine.stop()
     return milliseconds
 
 

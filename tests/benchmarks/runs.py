@@ -64,11 +64,11 @@ def _first_lines(function: str, spares: int) -> list[float]:
 
 
 def _first_line(deck: Deck, flow: FlowEntry, spares: int) -> float:
-    _until(deck, lambda: deck.engine_status().running and deck.engine_status().spares_ready == spares)
-    run = deck.create_flow_run(flow, {})
+    _until(deck, lambda: deck.engine.status().running and deck.engine.status().spares_ready == spares)
+    run = deck.flow_runs.create(flow, {})
     committed_ns = time.time_ns()
-    _until(deck, lambda: deck.flow_run(run.id).is_final and deck.flow_run(run.id).exit_code is not None)
-    log = deck.log(run)
+    _until(deck, lambda: deck.flow_runs.find(run.id).is_final and deck.flow_runs.find(run.id).exit_code is not None)
+    log = deck.logs.of_run(run)
     try:
         at = next(record.at for record in log.records() if record.message == "first line")
     finally:

@@ -57,7 +57,7 @@ def _home() -> Iterator[LiveHome]:
     with tempfile.TemporaryDirectory() as folder:
         live = LiveHome(Path(folder))
         live.flow(FLOWS)
-        live.deck.watch_folder(live.folder)
+        live.deck.folders.watch(live.folder)
         try:
             yield live
         finally:
@@ -66,7 +66,7 @@ def _home() -> Iterator[LiveHome]:
 
 def _until_ready(live: LiveHome) -> None:
     """Wait for what the last try took: its run is over, and there is a spare again."""
-    live.until(lambda: live.deck.engine_status().spares_ready == 1)
+    live.until(lambda: live.deck.engine.status().spares_ready == 1)
     live.until(lambda: all(run.is_final and run.exit_code is not None for run in live.all_runs()[:1]))
 
 
@@ -100,7 +100,7 @@ def _create(live: LiveHome) -> float:
         [sys.executable, "-m", "flowdeck", "flow-run", "create", "hello", "--json"],
         env=live.environment, check=True, capture_output=True,
     )  # fmt: skip
-    run = live.until_over(live.deck.flow_run(json.loads(answer.stdout)["id"]))
+    run = live.until_over(live.deck.flow_runs.find(json.loads(answer.stdout)["id"]))
     said = next(text for text in live.messages(run, "logger") if text.startswith("first line "))
     return (int(said.split()[2]) - started_ns) / 1e6
 
@@ -117,5 +117,5 @@ def _save(live: LiveHome, number: int) -> float:
     name = f"saved-{number}"
     started = time.perf_counter()
     (live.folder / "saved.py").write_text(SAVED.format(number=number), encoding="utf-8")
-    live.until(lambda: any(entry.name == name for entry in live.deck.flows()))
+    live.until(lambda: any(entry.name == name for entry in live.deck.flows.entries()))
     return (time.perf_counter() - started) * 1000

@@ -54,7 +54,7 @@ class Seeds:
         self.catalogue.watch_folder(str(folder))
         description = FlowDescription(function, name, 7, "Say what\nthere is.", SCHEMA)
         self.catalogue.put_file(str(folder), f"{function}.py", "0" * 64, "python", "ok", None, [description])
-        return deck.flow(name)
+        return deck.flows.find(name)
 
     def broken_file(self, folder: Path) -> None:
         """Make a file that cannot be imported."""
@@ -85,7 +85,7 @@ class Seeds:
     def failed_run(self, deck: Deck) -> str:
         """Make a run that failed of a task call, the second of two, with a log."""
         run_id = self.run()
-        key = deck.flow_run(run_id).key
+        key = deck.flow_runs.find(run_id).key
         first = self.call(key, 1, "extract", None)
         second = self.call(key, 2, "load", [first])
         at = SYSTEM_CLOCK.now_microseconds()

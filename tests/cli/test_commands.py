@@ -103,7 +103,7 @@ def test_watched_folder_that_is_gone(command: Command, deck: Deck, tmp_path: Pat
     """`server status` says how to be rid of it, and that way works."""
     folder = tmp_path / "not here"
     folder.mkdir()
-    deck.watch_folder(folder)
+    deck.folders.watch(folder)
     folder.rmdir()
     told = f"flowdeck: {folder} is not there; its flows are listed until `flowdeck server unwatch '{folder}'`.\n"
     assert command("server", "status").err == told
@@ -165,17 +165,17 @@ def test_delete(command: Command, deck: Deck, seeds: Seeds) -> None:
     assert command("flow-run", "delete", failed).code == 0
     refused = command("flow-run", "delete", running)
     assert (refused.code, refused.out) == (1, "")
-    assert [run.id for run in deck.flow_runs()] == [running]
+    assert [run.id for run in deck.flow_runs.select()] == [running]
 
 
 def test_cancel_before_the_start(command: Command, deck: Deck, seeds: Seeds, tmp_path: Path) -> None:
     """A run that has not started is cancelled at once, without an engine."""
-    run = deck.create_flow_run(seeds.flow(deck, tmp_path / "flows"), {"city": "Ulm"})
+    run = deck.flow_runs.create(seeds.flow(deck, tmp_path / "flows"), {"city": "Ulm"})
     output = command("flow-run", "cancel", run.id, "--json")
     assert (output.code, output.json["state_name"]) == (0, "Cancelled")
     again = command("flow-run", "cancel", run.id)
     assert (again.code, again.out) == (1, "")
-    assert not deck.engine_status().running
+    assert not deck.engine.status().running
 
 
 def test_wrong_parameters_start_no_engine(command: Command, deck: Deck, seeds: Seeds, tmp_path: Path) -> None:
@@ -184,8 +184,8 @@ def test_wrong_parameters_start_no_engine(command: Command, deck: Deck, seeds: S
     for words in (["-p", "days=x"], ["-p", "city=Ulm", "-p", "nights=2"], ["-p", "city"], []):
         output = command("flow-run", "create", "report", *words)
         assert (output.code, output.out) == (2, ""), words
-    assert deck.flow_runs() == []
-    assert not deck.engine_status().running
+    assert deck.flow_runs.select() == []
+    assert not deck.engine.status().running
 
 
 def test_flow_of_a_file_that_nobody_watches(command: Command, script: Script) -> None:

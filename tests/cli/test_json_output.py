@@ -149,7 +149,7 @@ def test_what_a_later_attempt_took_and_did_not(command: Command, deck: Deck) -> 
             raise RuntimeError
 
     main()
-    runs = {run.flow_name: run.id for run in deck.flow_runs(RunQuery())}
+    runs = {run.flow_name: run.id for run in deck.flow_runs.select(RunQuery())}
     parent = command("flow-run", "inspect", runs["main"], "--json").json
     assert parent["unused_results"] == {"count": 4, "calls": ["extract[0]", "extract[1]", "extract[2]"]}
     assert parent["reused"] is False
@@ -181,14 +181,14 @@ def test_log_records(command: Command, deck: Deck, seeds: Seeds) -> None:
     check(records, Objects(LOG_RECORD))
     assert [record["seq"] for record in records] == [1, 2]
     assert records[1]["message"] == "no rows\nin \x1b[31mthe\x1b[0m table"
-    assert records[1]["task_run_id"] == deck.flow_run(run_id).key * 100_000_000 + 2
+    assert records[1]["task_run_id"] == deck.flow_runs.find(run_id).key * 100_000_000 + 2
 
 
 def test_flows(command: Command, deck: Deck, seeds: Seeds, tmp_path: Path) -> None:
     """`flow ls` gives flows and broken files in one shape; inspect adds the schema."""
     entry = seeds.flow(deck, tmp_path / "flows")
     seeds.broken_file(tmp_path / "flows")
-    run = deck.create_flow_run(entry, {"city": "Ulm"})
+    run = deck.flow_runs.create(entry, {"city": "Ulm"})
     listed = command("flow", "ls", "--json").json
     check(listed, Objects(FLOW))
     broken, flow = listed
@@ -202,7 +202,7 @@ def test_flows(command: Command, deck: Deck, seeds: Seeds, tmp_path: Path) -> No
 
 def test_server_unwatch(command: Command, deck: Deck, tmp_path: Path) -> None:
     """It prints what `server status` does, without the folder."""
-    deck.watch_folder(tmp_path)
+    deck.folders.watch(tmp_path)
     assert command("server", "unwatch", str(tmp_path), "--json").json["folders"] == []
 
 

@@ -41,7 +41,7 @@ class Engines:
 
     def start(self, version: str, started_by: str = "server") -> subprocess.Popen[bytes]:
         process = self.live.start(arguments=[sys.executable, "-P", "-c", OF_VERSION, version, started_by])
-        self.live.until(lambda: self.live.deck.engine_status().pid == process.pid)
+        self.live.until(lambda: self.live.deck.engine.status().pid == process.pid)
         return process
 
 
@@ -84,14 +84,14 @@ def test_note_says_which_is_older() -> None:
 def test_command_that_needs_an_engine_tells_of_an_older_one(command: Command, deck: Deck, engines: Engines) -> None:
     """One line on stderr, and the older engine does what was asked."""
     engines.live.flow("@flow\ndef main(): pass\n")
-    deck.watch_folder(engines.live.folder)
+    deck.folders.watch(engines.live.folder)
     engine = engines.start("0.0.1")
-    engines.live.until(deck.flows)
+    engines.live.until(deck.flows.entries)
     output = command("flow-run", "create", "main", "--watch")
     assert output.code == 0
     notes = [line for line in output.err.splitlines() if line.startswith("flowdeck: ")]
-    assert notes == [f"flowdeck: {deck.engine_status().version_note}"]
-    assert deck.engine_status().pid == engine.pid
+    assert notes == [f"flowdeck: {deck.engine.status().version_note}"]
+    assert deck.engine.status().pid == engine.pid
     assert command("server", "status").code == 0
 
 
@@ -111,14 +111,14 @@ def test_start_in_the_background_replaces_an_older_engine(
     (engines.live.folder / "go").touch()
     over = engines.live.until_over(run)
     assert (over.state_name, over.pid, over.attempt) == ("Completed", running.pid, 1)
-    assert deck.engine_status().started_by == "server"
+    assert deck.engine.status().started_by == "server"
 
 
 def test_start_in_the_foreground_replaces_an_older_engine(deck: Deck, engines: Engines) -> None:
     """The same, in the terminal of whoever asked."""
     older = engines.start("0.0.1")
     newer = engines.live.start("flowdeck", "server", "start")
-    engines.live.until(lambda: deck.engine_status().pid == newer.pid)
+    engines.live.until(lambda: deck.engine.status().pid == newer.pid)
     assert older.wait(30) == 0
     assert f"(pid {older.pid}) has ended; one of {__version__} takes its place" in engines.live.stderr()
     newer.terminate()
@@ -148,8 +148,8 @@ def test_newer_engine_stays(command: Command, deck: Deck, engines: Engines) -> N
 def test_screen_leaves_an_engine_that_shall_stay_staying(deck: Deck, engines: Engines) -> None:
     """Replaced from a screen, an engine of `server start` is one still."""
     older = engines.start("0.0.1", "server")
-    assert deck.ensure_engine(started_by="tui").pid == older.pid
-    status = deck.ensure_engine(started_by="tui", replace_older=True)
+    assert deck.engine.ensure(started_by="tui").pid == older.pid
+    status = deck.engine.ensure(started_by="tui", replace_older=True)
     assert (status.version, status.started_by) == (__version__, "server")
     assert older.wait(30) == 0
 
@@ -160,9 +160,9 @@ def test_engine_in_a_terminal_that_is_closed(deck: Deck, engines: Engines) -> No
     run = live.create(WAITS_FOR_GO)
     with Terminal([sys.executable, "-m", "flowdeck", "server", "start"], environment=live.environment) as terminal:
         live.until_named(run, "Running")
-        assert deck.engine_status().pid == terminal.pid
+        assert deck.engine.status().pid == terminal.pid
         terminal.hang_up()
         assert terminal.wait_for_exit() == 0
-    assert not deck.engine_status().running
+    assert not deck.engine.status().running
     (live.folder / "go").touch()
     assert live.until_over(run).state_name == "Completed"

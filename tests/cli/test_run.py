@@ -23,7 +23,7 @@ def test_only_flow_is_called(command: Command, deck: Deck, script: Script) -> No
     output = command("run", str(script("greet.py", ONE)))
     assert (output.code, output.out) == (0, "")
     assert " I greet            you\n" in output.err
-    assert [(run.flow_name, run.state_name) for run in deck.flow_runs()] == [("greet", "Completed")]
+    assert [(run.flow_name, run.state_name) for run in deck.flow_runs.select()] == [("greet", "Completed")]
 
 
 def test_guard_and_calls_are_the_authors(command: Command, deck: Deck, script: Script) -> None:
@@ -32,9 +32,9 @@ def test_guard_and_calls_are_the_authors(command: Command, deck: Deck, script: S
     path = script("guarded.py", guarded)
     output = command("run", "guarded.py")
     assert (output.code, output.out) == (0, f"['{path}'] {path}\n")
-    assert deck.flow_runs() == []
+    assert deck.flow_runs.select() == []
     assert command("run", str(script("calls.py", ONE + "greet('me')\n"))).code == 0
-    assert [run.parameters["name"] for run in deck.flow_runs()] == ["me"]
+    assert [run.parameters["name"] for run in deck.flow_runs.select()] == ["me"]
 
 
 def test_files_beside_it_are_found(command: Command, script: Script, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_several_flows_are_listed(command: Command, deck: Deck, script: Script) 
     assert (output.code, output.out) == (2, "")
     assert "two.py has 2 flows; say which: two.py:one, two.py:two" in output.err
     assert command("run", "two.py:two").code == 0
-    assert [run.flow_name for run in deck.flow_runs()] == ["two"]
+    assert [run.flow_name for run in deck.flow_runs.select()] == ["two"]
     missing = command("run", "two.py:three")
     assert (missing.code, missing.out) == (3, "")
     assert "it has one, two" in missing.err
@@ -65,18 +65,18 @@ def test_parameters(command: Command, deck: Deck, script: Script) -> None:
     script("given.py", ONE + "if __name__ == '__main__':\n    raise SystemExit(7)\n")
     assert command("run", "given.py").code == 7
     assert command("run", "given.py", "-p", "name=5", "-p", "times=2").code == 0
-    assert deck.flow_runs()[0].parameters == {"name": "5", "times": 2}
+    assert deck.flow_runs.select()[0].parameters == {"name": "5", "times": 2}
     wrong = command("run", "given.py:greet", "-p", "times=often")
     assert (wrong.code, wrong.out) == (2, "")
     assert "times must be a whole number, not 'often'" in wrong.err
-    assert len(deck.flow_runs()) == 1
+    assert len(deck.flow_runs.select()) == 1
 
 
 def test_async_flow(command: Command, deck: Deck, script: Script) -> None:
     """An async flow is run to its end."""
     script("later.py", HEAD + "import asyncio\n@flow\nasync def later():\n    await asyncio.sleep(0)\n")
     assert command("run", "later.py").code == 0
-    assert deck.flow_runs()[0].state_name == "Completed"
+    assert deck.flow_runs.select()[0].state_name == "Completed"
 
 
 @pytest.mark.parametrize("reference", ["fails.py", "fails.py:fails"])
@@ -88,7 +88,7 @@ def test_failed_flow(command: Command, deck: Deck, script: Script, reference: st
     assert "ValueError: no rows" in output.err
     assert "fails.py" in output.err
     assert f"{os.sep}engine{os.sep}flowdeck" not in output.err
-    assert deck.flow_runs()[0].state_name == "Failed"
+    assert deck.flow_runs.select()[0].state_name == "Failed"
 
 
 def test_script_that_raises(command: Command, script: Script) -> None:
@@ -131,7 +131,7 @@ def test_module_level_call_of_an_imported_file(command: Command, deck: Deck, scr
     output = command("run", "eager.py:greet")
     assert output.code == 0
     assert "eager.py, line 5: the call of 'greet' was not run" in output.err
-    assert len(deck.flow_runs()) == 1
+    assert len(deck.flow_runs.select()) == 1
 
 
 @pytest.mark.parametrize("reference", ["waits.py", "waits.py:waits"])
@@ -153,4 +153,4 @@ def test_interrupt(home: Path, script: Script, deck: Deck, reference: str) -> No
         rest = process.stderr.read()
     assert process.returncode == 130
     assert "Traceback" not in rest
-    assert deck.flow_runs()[0].state_name == "Cancelled"
+    assert deck.flow_runs.select()[0].state_name == "Cancelled"

@@ -85,7 +85,7 @@ def machine(tmp_path: Path, deck: Deck, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
     yield made
-    deck.stop_engine()
+    deck.engine.stop()
 
 
 def test_enable_and_disable(command: Command, deck: Deck, machine: Machine) -> None:
@@ -102,7 +102,7 @@ def test_enable_and_disable(command: Command, deck: Deck, machine: Machine) -> N
     assert [call.removeprefix("--user ") for call in machine.calls()] == [
         "show --property=Version", "daemon-reload", f"enable {name}", f"restart {name}",
     ]  # fmt: skip
-    assert deck.engine_status().started_by == "server"
+    assert deck.engine.status().started_by == "server"
     assert "`loginctl enable-linger " in output.err
 
     disabled = command("server", "disable")
@@ -120,19 +120,19 @@ def test_enable_and_disable(command: Command, deck: Deck, machine: Machine) -> N
 def test_enable_takes_over_from_an_engine_that_runs(command: Command, deck: Deck, machine: Machine) -> None:
     """One in the background makes way; where the user lingers, nothing more is said."""
     machine.linger("yes")
-    first = deck.ensure_engine(started_by="cli").pid
+    first = deck.engine.ensure(started_by="cli").pid
     output = command("server", "enable")
     assert (output.code, output.err) == (0, "")
     assert "runs the engine now and from every login on" in output.out
-    assert deck.engine_status().pid not in (None, first)
+    assert deck.engine.status().pid not in (None, first)
 
 
 def test_enable_again_puts_a_new_engine_in_the_place_of_its_own(command: Command, deck: Deck, machine: Machine) -> None:
     """After an upgrade, or with other settings."""
     assert command("server", "enable").code == 0
-    first = deck.engine_status().pid
+    first = deck.engine.status().pid
     assert command("server", "enable").code == 0
-    assert deck.engine_status().pid not in (None, first)
+    assert deck.engine.status().pid not in (None, first)
 
 
 def test_engine_of_a_newer_version_is_left(command: Command, deck: Deck, machine: Machine) -> None:
@@ -157,17 +157,17 @@ def test_no_service_manager(command: Command, deck: Deck, machine: Machine, monk
     monkeypatch.setenv("PATH", str(machine.state))
     assert "there is no systemctl on this system" in command("server", "enable").err
     assert not machine.units.exists()
-    assert not deck.engine_status().running
+    assert not deck.engine.status().running
 
 
 def test_manager_that_refuses(command: Command, deck: Deck, machine: Machine) -> None:
     """What it said is passed on, and an engine that runs is left as it is."""
     machine.happens("fail on enable")
-    before = deck.ensure_engine(started_by="cli").pid
+    before = deck.engine.ensure(started_by="cli").pid
     output = command("server", "enable")
     assert output.code == 1
     assert ".service` failed: Unit is masked." in output.err
-    assert deck.engine_status().pid == before
+    assert deck.engine.status().pid == before
 
 
 def test_engine_that_does_not_come_up(command: Command, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,7 +143,7 @@ def test_log_lines_are_those_of_a_script(command: Command, deck: Deck, seeds: Se
     path = script("shout.py", SHOUT)
     shown = command("run", str(path))
     assert shown.code == 0
-    run = deck.flow_runs()[0]
+    run = deck.flow_runs.select()[0]
     assert command("flow-run", "logs", run.name).out == shown.err
     assert "| second line" in shown.err
 

@@ -67,7 +67,7 @@ def test_every_state_that_is_not_over_is_answered() -> None:
 
 def test_listing_says_that_no_engine_runs(command: Command, deck: Deck, seeds: Seeds, tmp_path: Path) -> None:
     """A run that is due in a home without an engine says what would start it."""
-    deck.create_flow_run(seeds.flow(deck, tmp_path / "flows"), {"city": "Ulm"})
+    deck.flow_runs.create(seeds.flow(deck, tmp_path / "flows"), {"city": "Ulm"})
     assert command("flow-run", "ls", "--json").json[0]["waiting_reason"] == f"no engine runs for this home: {OPEN}"
 
 
@@ -77,9 +77,9 @@ def test_listing_says_that_the_engine_is_full(command: Command, deck: Deck, seed
     entry = seeds.flow(deck, tmp_path / "flows")
     limit = 2 * (os.cpu_count() or 1)
     for _ in range(limit):
-        run = deck.create_flow_run(entry, {"city": "Ulm"})
+        run = deck.flow_runs.create(entry, {"city": "Ulm"})
         seeds.set_state(run.key, "Pending", host_pid=os.getpid(), host_token=processes.token(os.getpid()))
-    deck.create_flow_run(entry, {"city": "Ulm"})
+    deck.flow_runs.create(entry, {"city": "Ulm"})
     waits, *started = command("flow-run", "ls", "--json").json
     assert waits["waiting_reason"] == f"the engine runs its limit of {limit} runs"
     assert {run["waiting_reason"] for run in started} == {"its process is being started"}

@@ -51,7 +51,7 @@ def engines(deck: Deck, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whatever engine a command brings up imports what this process does, and is stopped at the end."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
     yield
-    deck.stop_engine()
+    deck.engine.stop()
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def job(deck: Deck, seeds: Seeds, script: Script, engines: None) -> FlowEntry:
     path = script("job.py", FLOW)
     description = FlowDescription("job", "job", 11, None, SCHEMA)
     seeds.catalogue.put_file(str(path.parent), path.name, "0", sys.executable, "ok", None, [description])
-    return deck.flow("job")
+    return deck.flows.find("job")
 
 
 def test_create_and_watch(command: Command, deck: Deck, job: FlowEntry) -> None:
@@ -68,7 +68,7 @@ def test_create_and_watch(command: Command, deck: Deck, job: FlowEntry) -> None:
     output = command("flow-run", "create", "job", "-p", "text=well", "--tag", "t", "--name", "n", "--watch", "--json")
     assert output.code == 0
     notes = [line for line in output.err.splitlines() if line.startswith("flowdeck: ")]
-    served = f"{deck.home} (pid {deck.engine_status().pid})"
+    served = f"{deck.home} (pid {deck.engine.status().pid})"
     assert notes == [f"flowdeck: started an engine for {served}; it ends by itself when nothing needs it."]
     assert " I work-0           well\n" in output.err
     run = output.json
@@ -102,13 +102,13 @@ def test_retry_and_watch(command: Command, deck: Deck, job: FlowEntry, tmp_path:
 
 def test_retry_right_after_a_kill(command: Command, deck: Deck, job: FlowEntry) -> None:
     """It waits until the engine has noted that the script is gone; nobody has to try again."""
-    deck.ensure_engine(started_by="cli")
+    deck.engine.ensure(started_by="cli")
     path = Path(job.folder) / job.file
     script_run = subprocess.Popen(
         [sys.executable, "-c", f"import runpy; runpy.run_path({str(path)!r})['job'](seconds=60)"]
     )
     with deck.changes() as feed:
-        while not (runs := deck.flow_runs(RunQuery())) or runs[0].task_counts.completed == 0:
+        while not (runs := deck.flow_runs.select(RunQuery())) or runs[0].task_counts.completed == 0:
             feed.wait(1)
     script_run.kill()
     script_run.wait()
@@ -132,7 +132,7 @@ def test_rerun_is_a_new_run_with_one_parameter_changed(
     assert mended.code == 0
     assert (mended.json["origin_run_id"], mended.json["name"], mended.json["tags"]) == (run_id, "mended", ["a"])
     assert mended.json["parameters"]["fail_unless"] == str(other)
-    assert deck.flow_run(run_id).state_name == "Failed"
+    assert deck.flow_runs.find(run_id).state_name == "Failed"
     refused = command("flow-run", "rerun", run_id, "-p", "seconds=soon")
     assert (refused.code, refused.out) == (2, "")
     assert "seconds must be a number, not 'soon'" in refused.err
@@ -181,7 +181,7 @@ def test_flow_of_a_file_that_nobody_watches_yet(command: Command, deck: Deck, sc
     output = command("flow-run", "create", "job.py:job", "-p", "text=5", "--watch", "--json")
     assert (output.code, output.json["parameters"]) == (0, {"text": "5"})
     assert f"flowdeck: watching {path.parent} from now on." in output.err
-    assert deck.engine_status().folders == (str(path.parent),)
+    assert deck.engine.status().folders == (str(path.parent),)
 
 
 def test_flow_of_a_broken_file(command: Command, script: Script, engines: None) -> None:
@@ -206,26 +206,26 @@ def test_interrupted_watch_leaves_the_run(deck: Deck, job: FlowEntry) -> None:
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130
-    run = deck.flow_runs()[0]
+    run = deck.flow_runs.select()[0]
     assert run.state_type is StateType.RUNNING
     assert f"flowdeck: run {run.name} goes on; `flowdeck flow-run cancel {short_id(run.id)}` ends it." in rest
     with deck.changes() as feed:
-        while not deck.flow_run(run.id).is_final:
+        while not deck.flow_runs.find(run.id).is_final:
             feed.wait(5)
-    assert deck.flow_run(run.id).state_type is StateType.COMPLETED
+    assert deck.flow_runs.find(run.id).state_type is StateType.COMPLETED
 
 
 def test_cancel_of_a_run_that_runs(command: Command, deck: Deck, job: FlowEntry) -> None:
     """A running run is asked to end, and does."""
     run_id = command("flow-run", "create", "job", "-p", "seconds=60", "--json").json["id"]
     with deck.changes() as feed:
-        while deck.flow_run(run_id).state_type is not StateType.RUNNING:
+        while deck.flow_runs.find(run_id).state_type is not StateType.RUNNING:
             feed.wait(5)
         asked = command("flow-run", "cancel", run_id)
         assert (asked.code, asked.out.endswith(" cancelled.\n")) == (0, True)
-        while not deck.flow_run(run_id).is_final:
+        while not deck.flow_runs.find(run_id).is_final:
             feed.wait(5)
-    assert deck.flow_run(run_id).state_type is StateType.CANCELLED
+    assert deck.flow_runs.find(run_id).state_type is StateType.CANCELLED
 
 
 def test_follow_shows_lines_as_they_are_written(deck: Deck, seeds: Seeds) -> None:
@@ -243,7 +243,7 @@ def test_follow_shows_lines_as_they_are_written(deck: Deck, seeds: Seeds) -> Non
             assert process.stdout.readline().endswith(f"load-0           line {number}\n")
             lag_seconds.append(time.monotonic() - written)
         seeds.log(run_id, (20, "print", None, None, "last"))
-        seeds.set_state(deck.flow_run(run_id).key, "Completed")
+        seeds.set_state(deck.flow_runs.find(run_id).key, "Completed")
         assert process.stdout.read().endswith("last\n")
         assert process.stderr.read() == ""
     assert process.returncode == 0
@@ -259,7 +259,7 @@ def test_follow_as_json(deck: Deck, seeds: Seeds) -> None:
         assert json.loads(process.stdout.readline())["message"] == "begin"
         seeds.log(run_id, (40, "print", None, None, "one\ntwo\nthree"))
         assert json.loads(process.stdout.readline())["message"] == "one\ntwo\nthree"
-        seeds.set_state(deck.flow_run(run_id).key, "Completed")
+        seeds.set_state(deck.flow_runs.find(run_id).key, "Completed")
         assert process.stdout.read() == ""
     assert process.returncode == 0
 

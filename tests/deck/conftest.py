@@ -23,4 +23,4 @@ def folder(tmp_path: Path) -> Path:
 def entry(deck: Deck, folder: Path) -> FlowEntry:
     """A flow of the catalogue."""
     put_flow(deck, folder, "etl.py", "load_day")
-    return deck.flow("load-day")
+    return deck.flows.find("load-day")

@@ -28,6 +28,6 @@ def in_state(deck: Deck, state_type: StateType, **changes: Any) -> FlowRun:
     """Make a run in a state."""
     key = make_run(deck._database, **changes)
     deck._database.write(lambda connection: force(connection, "flow_run", "key", key, state_type))
-    run = deck.flow_run_by_key(key)
+    run = deck.flow_runs.by_key(key)
     assert run is not None
     return run

@@ -31,7 +31,7 @@ from tests.deck.seeds import in_state, put_flow
 
 def test_run_is_scheduled_for_an_engine(deck: Deck, entry: FlowEntry, folder: Path) -> None:
     """With all that an engine needs: folder, file, parameters, when."""
-    run = deck.create_flow_run(entry, {"day": 3}, triggered_by="tui", tags=["a"])
+    run = deck.flow_runs.create(entry, {"day": 3}, triggered_by="tui", tags=["a"])
     assert (run.state_name, run.attempt, run.incarnation) == ("Scheduled", 1, 0)
     assert (run.flow_name, run.entrypoint, run.working_dir) == ("load-day", "etl.py:load_day", str(folder))
     assert (run.source_file, run.function) == (str(folder / "etl.py"), "load_day")
@@ -39,30 +39,30 @@ def test_run_is_scheduled_for_an_engine(deck: Deck, entry: FlowEntry, folder: Pa
     assert run.scheduled_at is not None
     assert run.pid is None
     assert run.root_run_id == run.id
-    assert deck.flow("load-day").last_run_id == run.id
+    assert deck.flows.find("load-day").last_run_id == run.id
 
 
 def test_run_at_a_time_and_under_a_name(deck: Deck, entry: FlowEntry) -> None:
     """As asked for."""
     at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
-    run = deck.create_flow_run(entry, {"day": 3}, name="monthly", scheduled_at=at)
+    run = deck.flow_runs.create(entry, {"day": 3}, name="monthly", scheduled_at=at)
     assert (run.name, run.scheduled_at) == ("monthly", at)
-    assert deck.flow_run("monthly").id == run.id
+    assert deck.flow_runs.find("monthly").id == run.id
 
 
 @pytest.mark.parametrize("parameters", [{}, {"day": "soon"}, {"day": 1, "hour": 2}])
 def test_wrong_parameters_are_refused(deck: Deck, entry: FlowEntry, parameters: dict[str, Any]) -> None:
     """Before anything is made; the sentence names flow and parameter."""
     with pytest.raises(ParameterError, match=r"Flow 'load-day': .*(day|hour)"):
-        deck.create_flow_run(entry, parameters)
-    assert deck.flow_runs() == []
+        deck.flow_runs.create(entry, parameters)
+    assert deck.flow_runs.select() == []
 
 
 def test_request_with_a_key_is_made_once(deck: Deck, entry: FlowEntry) -> None:
     """Asked again, the first run is given back; also when two ask at once."""
     made: list[str] = []
     threads = [
-        threading.Thread(target=lambda: made.append(deck.create_flow_run(entry, {"day": 3}, key="monday").id))
+        threading.Thread(target=lambda: made.append(deck.flow_runs.create(entry, {"day": 3}, key="monday").id))
         for _ in range(4)
     ]
     for thread in threads:
@@ -71,15 +71,15 @@ def test_request_with_a_key_is_made_once(deck: Deck, entry: FlowEntry) -> None:
         thread.join()
     assert len(set(made)) == 1
     assert len(made) == 4
-    assert deck.create_flow_run(entry, {"day": 3}, key="tuesday").id != made[0]
+    assert deck.flow_runs.create(entry, {"day": 3}, key="tuesday").id != made[0]
 
 
 def test_broken_file_has_no_run(deck: Deck, folder: Path) -> None:
     """One sentence."""
     Catalogue(deck._database).put_file(str(folder), "bad.py", "sha", "python", "import_error", None, None)
-    (broken,) = deck.flows()
+    (broken,) = deck.flows.entries()
     with pytest.raises(RefusedError, match=r"bad\.py could not be imported"):
-        deck.create_flow_run(broken, {})
+        deck.flow_runs.create(broken, {})
 
 
 # -- flows -------------------------------------------------------------------------------------------------------------
@@ -89,10 +89,10 @@ def test_flow_by_name_function_or_place(deck: Deck, entry: FlowEntry, folder: Pa
     """The exact name first, then the function, then FILE:FUNCTION, relative or whole."""
     del entry
     for reference in ("load-day", "load_day", "etl.py:load_day", f"{folder}/etl.py:load_day"):
-        assert deck.flow(reference).function == "load_day"
+        assert deck.flows.find(reference).function == "load_day"
     for reference in ("load", "etl.py", "etl.py:", "other.py:load_day"):
         with pytest.raises(NotFoundError, match="There is no flow"):
-            deck.flow(reference)
+            deck.flows.find(reference)
 
 
 def test_ambiguous_flow_lists_its_candidates(deck: Deck, entry: FlowEntry, folder: Path) -> None:
@@ -100,8 +100,8 @@ def test_ambiguous_flow_lists_its_candidates(deck: Deck, entry: FlowEntry, folde
     del entry
     put_flow(deck, folder, "other.py", "load_day")
     with pytest.raises(AmbiguousError, match=r"etl\.py:load_day, .*other\.py:load_day"):
-        deck.flow("load-day")
-    assert deck.flow("other.py:load_day").file == "other.py"
+        deck.flows.find("load-day")
+    assert deck.flows.find("other.py:load_day").file == "other.py"
 
 
 def test_file_and_function_mean_the_file_of_this_folder_first(
@@ -112,10 +112,10 @@ def test_file_and_function_mean_the_file_of_this_folder_first(
         (tmp_path / name).mkdir()
         put_flow(deck, tmp_path / name, "etl.py", "load", "load")
     monkeypatch.chdir(tmp_path / "b")
-    assert deck.flow("etl.py:load").folder == str(tmp_path / "b")
+    assert deck.flows.find("etl.py:load").folder == str(tmp_path / "b")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(AmbiguousError):
-        deck.flow("etl.py:load")
+        deck.flows.find("etl.py:load")
 
 
 def test_flows_of_a_folder_that_is_gone_make_nothing_ambiguous(deck: Deck, tmp_path: Path) -> None:
@@ -124,21 +124,21 @@ def test_flows_of_a_folder_that_is_gone_make_nothing_ambiguous(deck: Deck, tmp_p
         (tmp_path / name).mkdir()
         put_flow(deck, tmp_path / name, "etl.py", "load", "load")
     (tmp_path / "a").rmdir()
-    assert deck.flow("load").folder == str(tmp_path / "b")
-    assert len(deck.flows()) == 2
+    assert deck.flows.find("load").folder == str(tmp_path / "b")
+    assert len(deck.flows.entries()) == 2
 
 
 def test_run_name_has_a_length(deck: Deck, entry: FlowEntry) -> None:
     """A name is for one column of a table."""
     with pytest.raises(UsageError, match="1 to 200 characters, not 201"):
-        deck.create_flow_run(entry, {"day": 1}, name="n" * 201)
+        deck.flow_runs.create(entry, {"day": 1}, name="n" * 201)
 
 
 def test_name_beats_function(deck: Deck, entry: FlowEntry, folder: Path) -> None:
     """A flow that is called like another's function."""
     del entry
     put_flow(deck, folder, "other.py", "something", name="load_day")
-    assert deck.flow("load_day").file == "other.py"
+    assert deck.flows.find("load_day").file == "other.py"
 
 
 # -- folders, engine, home ---------------------------------------------------------------------------------------------
@@ -147,23 +147,23 @@ def test_name_beats_function(deck: Deck, entry: FlowEntry, folder: Path) -> None
 def test_watched_folder_is_a_real_path(deck: Deck, folder: Path, tmp_path: Path) -> None:
     """So that a link and its target are one folder."""
     (tmp_path / "link").symlink_to(folder)
-    deck.watch_folder(tmp_path / "link")
-    deck.watch_folder(folder)
-    assert deck.engine_status().folders == (str(folder),)
+    deck.folders.watch(tmp_path / "link")
+    deck.folders.watch(folder)
+    assert deck.engine.status().folders == (str(folder),)
 
 
 def test_folder_that_is_gone_can_be_taken_from_the_watched_ones(deck: Deck, tmp_path: Path) -> None:
     """Its flows go with it; one that nobody watches is refused with those that are."""
     for name in ("gone", "stays"):
         (tmp_path / name).mkdir()
-        deck.watch_folder(tmp_path / name)
+        deck.folders.watch(tmp_path / name)
         put_flow(deck, tmp_path / name, "etl.py", "load", "load")
     (tmp_path / "gone").rmdir()
-    deck.unwatch_folder(tmp_path / "gone")
-    assert deck.engine_status().folders == (str(tmp_path / "stays"),)
-    assert [entry.folder for entry in deck.flows()] == [str(tmp_path / "stays")]
+    deck.folders.unwatch(tmp_path / "gone")
+    assert deck.engine.status().folders == (str(tmp_path / "stays"),)
+    assert [entry.folder for entry in deck.flows.entries()] == [str(tmp_path / "stays")]
     with pytest.raises(NotFoundError, match=rf"gone is not watched\. Watched folders: {tmp_path / 'stays'}\."):
-        deck.unwatch_folder(tmp_path / "gone")
+        deck.folders.unwatch(tmp_path / "gone")
 
 
 def test_folder_that_is_not_there(deck: Deck, tmp_path: Path) -> None:
@@ -171,16 +171,16 @@ def test_folder_that_is_not_there(deck: Deck, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for name in ("nothing", "file"):
         with pytest.raises(NotFoundError, match=f"There is no folder {tmp_path / name}"):
-            deck.watch_folder(tmp_path / name)
+            deck.folders.watch(tmp_path / name)
 
 
 def test_engine_that_is_gone_does_not_count(deck: Deck) -> None:
     """A row of a killed engine is no engine; stopping it is nothing to do."""
     engines.register(deck._database, "1", "cli")
-    assert deck.engine_status().running
+    assert deck.engine.status().running
     deck._database.write(lambda connection: connection.execute("UPDATE engine SET pid_token = 'another'"))
-    assert not deck.engine_status().running
-    assert deck.stop_engine() is False
+    assert not deck.engine.status().running
+    assert deck.engine.stop() is False
 
 
 def test_engine_lock_is_exclusive(home: Home) -> None:
@@ -201,9 +201,9 @@ def test_deck_from_many_threads(deck: Deck) -> None:
         try:
             for _ in range(10):
                 run = in_state(deck, StateType.FAILED)
-                assert deck.flow_run(run.id).key == run.key
-                deck.flow_runs()
-                deck.delete(run.id)
+                assert deck.flow_runs.find(run.id).key == run.key
+                deck.flow_runs.select()
+                deck.flow_runs.delete(run.id)
         except BaseException as error:  # noqa: BLE001 - looked at by the test
             failures.append(error)
 
@@ -213,7 +213,7 @@ def test_deck_from_many_threads(deck: Deck) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-    assert deck.flow_runs() == []
+    assert deck.flow_runs.select() == []
 
 
 def test_home_that_cannot_be_used(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_clock_of_deck(home: Home, folder: Path) -> None:
 
     deck = Deck(home.path, clock=Fixed())
     put_flow(deck, folder, "etl.py", "load_day")
-    run = deck.create_flow_run(deck.flow("load-day"), {"day": 1})
+    run = deck.flow_runs.create(deck.flows.find("load-day"), {"day": 1})
     assert run.created_at == datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC)
     deck.close()
 
@@ -241,4 +241,4 @@ def test_unknown_task_run(deck: Deck, log_of: Callable[..., list[str]]) -> None:
     """One sentence."""
     del log_of
     with pytest.raises(NotFoundError, match="There is no task run 5"):
-        deck.task_run(5)
+        deck.task_runs.find(5)

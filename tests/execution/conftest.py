@@ -27,13 +27,13 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 @pytest.fixture
 def last_run(deck: Deck) -> Callable[[], FlowRun]:
     """Return the newest root run."""
-    return lambda: deck.flow_runs()[0]
+    return lambda: deck.flow_runs.select()[0]
 
 
 @pytest.fixture
 def calls(deck: Deck) -> Callable[[], list[TaskRun]]:
     """Return the task runs of the newest root run's current attempt."""
-    return lambda: deck.task_runs(deck.flow_runs()[0].key)
+    return lambda: deck.task_runs.of_flow_run(deck.flow_runs.select()[0].key)
 
 
 @pytest.fixture

@@ -200,8 +200,8 @@ def test_flow_that_raises_starts_nothing_more(dialect: Dialect, deck: Deck, monk
 
     with pytest.raises(BrokenError):
         dialect.run(main)
-    run = deck.flow_runs()[0]
-    calls = deck.task_runs(run.key)
+    run = deck.flow_runs.select()[0]
+    calls = deck.task_runs.of_flow_run(run.key)
     assert [call.state_name for call in calls] == ["Completed", "Cancelled", "Cancelled"]
     assert calls[1].state_message == "Its flow run ended before this call began."
     assert run.task_counts.other == 2
@@ -308,8 +308,8 @@ def test_exceptions_beyond_failures(error: BaseException, name: str, message: st
 
     with pytest.raises(type(error)):
         main()
-    run = deck.flow_runs()[0]
-    (call,) = deck.task_runs(run.key)
+    run = deck.flow_runs.select()[0]
+    (call,) = deck.task_runs.of_flow_run(run.key)
     assert [(one.state_name, one.state_message) for one in (run, call)] == [(name, message)] * 2
 
 

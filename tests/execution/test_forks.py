@@ -34,10 +34,10 @@ def test_flow_in_a_forked_worker(scripts: Scripts, deck: Deck) -> None:
     """)
     assert ended.code == 0, ended.err
     assert "Traceback" not in ended.err
-    runs = deck.flow_runs(RunQuery(limit=0))
+    runs = deck.flow_runs.select(RunQuery(limit=0))
     assert {run.state_name for run in runs} == {"Completed"}
     assert sorted(run.flow_name for run in runs) == ["inner"] * 4 + ["outer"]
-    assert [child.flow_name for child in deck.subflow_runs(deck.flow_runs()[0].key)] == ["inner", "inner"]
+    assert [child.flow_name for child in deck.flow_runs.subflows(deck.flow_runs.select()[0].key)] == ["inner", "inner"]
     assert {run.task_counts.completed for run in runs} == {2, 0}
 
 
@@ -53,7 +53,7 @@ def test_flow_in_a_spawned_worker(scripts: Scripts, deck: Deck) -> None:
                 assert pool.map(inner, [1, 2]) == [1, 2]
     """)
     assert ended.code == 0, ended.err
-    assert [run.flow_name for run in deck.flow_runs()] == ["inner", "inner"]
+    assert [run.flow_name for run in deck.flow_runs.select()] == ["inner", "inner"]
 
 
 def test_task_called_in_a_forked_worker(scripts: Scripts, deck: Deck) -> None:
@@ -72,7 +72,7 @@ def test_task_called_in_a_forked_worker(scripts: Scripts, deck: Deck) -> None:
     """)
     assert ended.code == 1
     assert "Task 'double' was called in a process that was forked from that of its flow run" in ended.err
-    run = deck.flow_runs()[0]
+    run = deck.flow_runs.select()[0]
     assert (run.state_name, run.task_counts.total) == ("Failed", 0)
 
 
@@ -92,8 +92,11 @@ def test_fork_in_a_task(scripts: Scripts, deck: Deck, log_of: Callable[..., list
         main()
     """)
     assert ended.code == 0, ended.err
-    run = deck.flow_runs()[0]
-    assert (run.state_name, [call.state_name for call in deck.task_runs(run.key)]) == ("Completed", ["Completed"])
+    run = deck.flow_runs.select()[0]
+    assert (run.state_name, [call.state_name for call in deck.task_runs.of_flow_run(run.key)]) == (
+        "Completed",
+        ["Completed"],
+    )
     assert sum("ended:" in line for line in log_of("engine")) == 1
 
 
@@ -152,5 +155,5 @@ def test_daemon_that_goes_on_when_its_parent_has_ended(scripts: Scripts, deck: D
         main(2)
     """)
     assert ended.code == 0, ended.err
-    assert sorted(run.parameters["number"] for run in deck.flow_runs()) == [1, 2]
-    assert {run.state_name for run in deck.flow_runs()} == {"Completed"}
+    assert sorted(run.parameters["number"] for run in deck.flow_runs.select()) == [1, 2]
+    assert {run.state_name for run in deck.flow_runs.select()} == {"Completed"}

@@ -33,12 +33,12 @@ def test_flow_that_is_a_generator(deck: Deck) -> None:
             yield load(number)
 
     given = pages(count=2)
-    assert deck.flow_runs() == []
+    assert deck.flow_runs.select() == []
     assert next(given) == 0
-    assert [run.state_name for run in deck.flow_runs()] == ["Running"]
+    assert [run.state_name for run in deck.flow_runs.select()] == ["Running"]
     assert context.flow_run.get() is None
     assert list(given) == [10]
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert (run.state_name, run.task_counts.completed, run.parameters) == ("Completed", 2, {"count": 2})
 
 
@@ -58,7 +58,7 @@ def test_asynchronous_flow_that_is_a_generator(deck: Deck) -> None:
         return seen
 
     assert asyncio.run(read()) == [1]
-    assert [run.state_name for run in deck.flow_runs()] == ["Failed"]
+    assert [run.state_name for run in deck.flow_runs.select()] == ["Failed"]
 
 
 def test_flow_that_is_closed_early_is_cancelled(deck: Deck) -> None:
@@ -72,9 +72,9 @@ def test_flow_that_is_closed_early_is_cancelled(deck: Deck) -> None:
     given = pages()
     next(given)
     given.close()
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert (run.state_name, run.state_message) == ("Cancelled", "Closed after 1 item.")
-    assert all(call.is_final for call in deck.task_runs(run.key))
+    assert all(call.is_final for call in deck.task_runs.of_flow_run(run.key))
 
 
 def test_subflow_that_is_a_generator(deck: Deck) -> None:
@@ -97,7 +97,7 @@ def test_subflow_that_is_a_generator(deck: Deck) -> None:
     tries: list[int] = []
     assert main() == 3
     assert ran == [1]
-    assert deck.flow_runs()[0].state_name == "Completed"
+    assert deck.flow_runs.select()[0].state_name == "Completed"
 
 
 def test_flow_that_is_a_generator_runs_to_its_end_for_an_engine(home: Home, deck: Deck) -> None:
@@ -115,7 +115,7 @@ def test_flow_that_is_a_generator_runs_to_its_end_for_an_engine(home: Home, deck
     list(pages(1))
     for each in (pages, pages_async):
         database = run_creation.shared_database()
-        template = deck.flow_runs()[-1]
+        template = deck.flow_runs.select()[-1]
 
         def make(connection: Any, template: FlowRun = template) -> int:
             new = run_creation._new(
@@ -137,7 +137,7 @@ def test_parameters_that_do_not_fit_are_said_at_the_first_item(deck: Deck) -> No
     given = pages(count="many")  # type: ignore[arg-type]
     with pytest.raises(Exception, match="count"):
         next(given)
-    assert [run.state_name for run in deck.flow_runs()] == ["Failed"]
+    assert [run.state_name for run in deck.flow_runs.select()] == ["Failed"]
 
 
 def test_one_that_is_left_at_the_end_of_a_script_is_cancelled(scripts: Scripts, deck: Deck) -> None:
@@ -154,7 +154,9 @@ def test_one_that_is_left_at_the_end_of_a_script_is_cancelled(scripts: Scripts, 
     """
     ended = scripts.run(body)
     assert (ended.code, ended.out) == (0, "tidied up\n")
-    assert [(run.state_name, run.state_message) for run in deck.flow_runs()] == [("Cancelled", "Closed after 1 item.")]
+    assert [(run.state_name, run.state_message) for run in deck.flow_runs.select()] == [
+        ("Cancelled", "Closed after 1 item.")
+    ]
 
 
 def test_keyboard_interrupt_between_two_items(scripts: Scripts, deck: Deck) -> None:
@@ -167,7 +169,7 @@ def test_keyboard_interrupt_between_two_items(scripts: Scripts, deck: Deck) -> N
             signal.raise_signal(signal.SIGINT)
     """
     assert scripts.run(body).code != 0
-    assert [run.state_name for run in deck.flow_runs()] == ["Cancelled"]
+    assert [run.state_name for run in deck.flow_runs.select()] == ["Cancelled"]
 
 
 def test_keyboard_interrupt_within_an_item(scripts: Scripts, deck: Deck) -> None:
@@ -180,5 +182,5 @@ def test_keyboard_interrupt_within_an_item(scripts: Scripts, deck: Deck) -> None
         list(pages())
     """
     assert scripts.run(body).code != 0
-    run = deck.flow_runs()[0]
+    run = deck.flow_runs.select()[0]
     assert (run.state_name, run.state_message) == ("Cancelled", "Interrupted at the keyboard.")

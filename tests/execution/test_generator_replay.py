@@ -145,6 +145,6 @@ def test_kill_between_two_items_records_no_list(scripts: Scripts, deck: Deck) ->
         main()
     """
     scripts.run(body)
-    (call,) = deck.task_runs(deck.flow_runs()[0].key)
+    (call,) = deck.task_runs.of_flow_run(deck.flow_runs.select()[0].key)
     assert call.state_name == "Running"  # until an engine finds the process gone
     assert call.result_preview is None

@@ -37,7 +37,7 @@ def test_items_come_as_they_are_produced(calls: Calls, deck: Deck) -> None:
     @flow
     def main() -> None:
         for row in rows():
-            state_name = deck.task_runs(deck.flow_runs()[0].key)[0].state_name
+            state_name = deck.task_runs.of_flow_run(deck.flow_runs.select()[0].key)[0].state_name
             seen.append((row, len(produced), state_name))
 
     main()

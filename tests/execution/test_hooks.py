@@ -59,7 +59,7 @@ def test_hooks_of_a_flow_are_called_after_the_state_is_set(dialect: Dialect, dec
     seen: list[str] = []
 
     def look(_flow: Any, _run: Any, _state: State) -> None:
-        seen.append(deck.flow_runs()[0].state_name)
+        seen.append(deck.flow_runs.select()[0].state_name)
 
     @dialect.flow(on_running=[told, look], on_completion=[told, look], on_failure=told, name="etl")
     async def main(x: int) -> int:
@@ -70,7 +70,7 @@ def test_hooks_of_a_flow_are_called_after_the_state_is_set(dialect: Dialect, dec
     assert seen == ["Running", "body", "Completed"]
     assert told.of == [("etl", "Running"), ("etl", "Completed")]
     declared, run, state = told.arguments[1]
-    record = deck.flow_runs()[0]
+    record = deck.flow_runs.select()[0]
     assert declared is main
     assert (run.id, run.name, run.flow_name, run.parameters) == (record.id, record.name, "etl", {"x": 3})
     assert (run.run_count, run.state_name, run.state_type) == (1, "Completed", StateType.COMPLETED)
@@ -101,7 +101,7 @@ def test_hooks_of_a_task_are_called_after_the_state_is_set(dialect: Dialect, dec
     declared, run, _ = told.arguments[0]
     assert declared is load
     assert (run.id, run.name, run.task_name, run.parameters) == (calls()[0].id, "load-0", "load", {"x": 3})
-    assert (run.tags, run.flow_run_id, run.run_count) == (("nightly",), deck.flow_runs()[0].id, 1)
+    assert (run.tags, run.flow_run_id, run.run_count) == (("nightly",), deck.flow_runs.select()[0].id, 1)
 
 
 def test_every_way_to_write_a_hook(dialect: Dialect) -> None:
@@ -160,7 +160,7 @@ def test_errors_of_hooks_are_logged_and_swallowed(
 
     assert dialect.run(main) == 1
     assert told.of == [("step", "Completed"), ("main", "Completed")]
-    assert deck.flow_runs()[0].state_name == "Completed"
+    assert deck.flow_runs.select()[0].state_name == "Completed"
     complaints = [line for line in log_of("engine") if "tell_ops' (on_completion) failed: " in line]
     assert len(complaints) == 2
     assert type(error).__name__ in complaints[0]
@@ -184,7 +184,7 @@ def test_hooks_run_in_the_context_of_their_run(dialect: Dialect, log_of: Callabl
     dialect.run(main)
     assert log_of("logger") == ["logged at Running", "logged at Completed", "logged at Completed"]
     assert log_of("print") == ["printed at Running", "printed at Completed", "printed at Completed"]
-    reader = deck.log(deck.flow_runs()[0])
+    reader = deck.logs.of_run(deck.flow_runs.select()[0])
     assert [record.task_name for record in reader.records() if record.source == "logger"] == [None, "step-0", None]
     reader.close()
 
@@ -241,7 +241,7 @@ def test_on_cancellation_when_the_process_lives(dialect: Dialect, deck: Deck) ->
 
     @dialect.flow(on_cancellation=told, on_failure=told, on_crashed=told)
     async def main() -> None:
-        deck.cancel(deck.flow_runs()[0].id)
+        deck.flow_runs.cancel(deck.flow_runs.select()[0].id)
         await dialect.call(step)
 
     with pytest.raises(BaseException, match="Cancelled on request"):
@@ -266,7 +266,7 @@ def test_hooks_of_a_subflow_are_its_own(dialect: Dialect, deck: Deck) -> None:
 
     dialect.run(outer)
     assert told.of == [("inner", "Completed"), ("inner", "Failed"), ("outer", "Completed")]
-    root = deck.flow_runs()[0]
+    root = deck.flow_runs.select()[0]
     assert told.arguments[0][1].root_flow_run_id == root.id
     assert told.arguments[0][1].id != root.id
 

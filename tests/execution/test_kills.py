@@ -36,8 +36,8 @@ def test_recorded_call_survives_a_kill_right_after_it(
         {"import asyncio; asyncio.run(main())" if asynchronous else "main()"}
     """)
     assert ended.code == -signal.SIGKILL
-    run = deck.flow_runs()[0]
-    calls = deck.task_runs(run.key)
+    run = deck.flow_runs.select()[0]
+    calls = deck.task_runs.of_flow_run(run.key)
     assert [(call.name, call.state_name) for call in calls[:-1]] == [(f"step-{n}", "Completed") for n in range(20)]
     assert [call.result_preview for call in calls[:-1]] == [str(number) for number in range(20)]
     assert (calls[-1].name, calls[-1].state_name) == ("die-0", "Running")
@@ -60,7 +60,7 @@ def test_submitted_calls_survive_a_kill(scripts: Scripts, deck: Deck) -> None:
     """)
     assert ended.code == -signal.SIGKILL
     seen = {int(line) for line in ended.out.split()}
-    calls = deck.task_runs(deck.flow_runs()[0].key)
+    calls = deck.task_runs.of_flow_run(deck.flow_runs.select()[0].key)
     assert seen == set(range(50))
     assert {call.index for call in calls if call.state_name == "Completed"} == seen
 
@@ -85,7 +85,7 @@ def test_kill_at_any_moment_leaves_a_sound_store(scripts: Scripts, deck: Deck) -
     script.process.kill()
     rest = script.end().out.split()
     acknowledged = int(rest[-1]) if rest else 199
-    calls = deck.task_runs(deck.flow_runs()[0].key)
+    calls = deck.task_runs.of_flow_run(deck.flow_runs.select()[0].key)
     done = [call.index for call in calls if call.state_name == "Completed"]
     assert done == list(range(len(done)))
     assert len(done) > acknowledged
@@ -107,9 +107,9 @@ def test_scripts_at_once(scripts: Scripts, deck: Deck) -> None:
     """
     started = [scripts.start(body, name=f"script_{number}.py") for number in range(3)]
     assert [(script.end().code) for script in started] == [0, 0, 0]
-    for run in deck.flow_runs():
+    for run in deck.flow_runs.select():
         assert (run.state_name, run.task_counts.completed) == ("Completed", 200)
-        assert sorted(call.index for call in deck.task_runs(run.key)) == list(range(200))
+        assert sorted(call.index for call in deck.task_runs.of_flow_run(run.key)) == list(range(200))
 
 
 def test_suspended_script_hinders_nobody(scripts: Scripts, deck: Deck) -> None:
@@ -129,4 +129,4 @@ def test_suspended_script_hinders_nobody(scripts: Scripts, deck: Deck) -> None:
     ended = scripts.run("@flow\ndef other(): ...\nother()", name="other.py")
     os.kill(script.pid, signal.SIGKILL)
     assert ended.code == 0, ended.err
-    assert {run.flow_name for run in deck.flow_runs(RunQuery())} == {"main", "other"}
+    assert {run.flow_name for run in deck.flow_runs.select(RunQuery())} == {"main", "other"}

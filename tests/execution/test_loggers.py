@@ -28,7 +28,7 @@ def records(deck: Deck) -> Records:
     """Read the records of the newest run that are not the engine's."""
 
     def read() -> list[LogRecord]:
-        with contextlib.closing(deck.log(deck.flow_runs()[0])) as reader:
+        with contextlib.closing(deck.logs.of_run(deck.flow_runs.select()[0])) as reader:
             return [record for record in reader.records() if record.source != "engine"]
 
     return read
@@ -225,7 +225,7 @@ def test_logger_of_another_run(deck: Deck, log_of: LogOf) -> None:
     def first() -> None: ...
 
     first()
-    run = deck.flow_runs()[0]
+    run = deck.flow_runs.select()[0]
 
     @flow
     def second() -> None:

@@ -119,7 +119,7 @@ def test_flow_methods_of_classes(name: str, expected: int, deck: Deck) -> None:
     """By the class and by an instance, with coerced parameters."""
     assert getattr(Counter, name)(4) == getattr(Counter(), name)("4") == expected
     assert getattr(Counter, name).fn(4) == expected
-    assert {run.flow_name for run in deck.flow_runs()} == {name.replace("_", "-")}
+    assert {run.flow_name for run in deck.flow_runs.select()} == {name.replace("_", "-")}
 
 
 def test_flow_methods_of_instances(deck: Deck) -> None:
@@ -128,7 +128,7 @@ def test_flow_methods_of_instances(deck: Deck) -> None:
     assert (counter.flow_of_instance(), counter.flow_of_instance("5")) == (6, 15)
     assert Counter.flow_of_instance(counter, 5) == counter.flow_of_instance.fn(5) == 15
     assert asyncio.run(counter.flow_of_instance_async(5)) == 15
-    assert {run.state_name for run in deck.flow_runs()} == {"Completed"}
+    assert {run.state_name for run in deck.flow_runs.select()} == {"Completed"}
 
 
 def test_class_methods_are_of_the_class_that_is_asked() -> None:
@@ -211,7 +211,7 @@ def test_with_options_of_flows(dialect: Dialect, deck: Deck) -> None:
     assert isinstance(other, Flow)
     assert (other.name, other.spec.version, other.spec.log_prints) == ("main", "7", True)
     assert dialect.run(other, 3) == 3
-    assert deck.flow_runs()[0].name == "day 3"
+    assert deck.flow_runs.select()[0].name == "day 3"
 
 
 def test_with_options_keeps_hooks_that_were_added() -> None:

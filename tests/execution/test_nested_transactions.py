@@ -92,7 +92,7 @@ def test_calls_of_a_flow_inside(journal: Journal, deck: Deck) -> None:
 
     main()
     assert journal.lines == ["run 1", "undo 1", "run 1", "commit 1"]
-    (run,) = [run for run in deck.flow_runs(RunQuery()) if run.flow_name == "child"]
+    (run,) = [run for run in deck.flow_runs.select(RunQuery()) if run.flow_name == "child"]
     assert (run.attempt, run.state_name) == (2, "Completed")
 
 

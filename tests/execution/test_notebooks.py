@@ -89,10 +89,10 @@ def test_sync_flow_in_a_running_loop(notebook: Notebook, deck: Deck) -> None:
     """A plain call, with submitted and asynchronous tasks; its run says that it has no file."""
     notebook.cells(DEFINITIONS, "value = main(pages='3')")
     assert notebook.names["value"] == [10, 0, 10, 20, 300]
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert (run.state_name, run.source_file, run.entrypoint, run.task_counts.completed) == ("Completed", None, None, 5)
     with pytest.raises(RefusedError, match="its flow was defined interactively"):
-        deck.retry(run.id, completed=True)
+        deck.flow_runs.retry(run.id, completed=True)
 
 
 def test_async_flow_awaited_in_a_cell(notebook: Notebook, deck: Deck) -> None:
@@ -104,14 +104,14 @@ def test_async_flow_awaited_in_a_cell(notebook: Notebook, deck: Deck) -> None:
     )
     assert notebook.names["value"] == [200, 20, 100, 200]
     assert [values[0] for values in notebook.names["both"]] == [100, 300]
-    assert [run.state_name for run in deck.flow_runs()] == ["Completed"] * 3
+    assert [run.state_name for run in deck.flow_runs.select()] == ["Completed"] * 3
 
 
 def test_failure_in_a_cell(notebook: Notebook, deck: Deck) -> None:
     """The exception comes to the cell; the traceback that is recorded has its source line."""
     with pytest.raises(ZeroDivisionError):
         notebook.cells("from flowdeck import flow\n@flow\ndef main():\n    return 1 / 0  # the culprit\n", "main()")
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert run.error is not None
     assert "in main" in run.error.traceback
     if notebook.name != "<stdin>":  # there Python itself does not know it, before 3.13
@@ -122,7 +122,7 @@ def test_cell_that_is_run_again(notebook: Notebook, deck: Deck) -> None:
     """Redefined flows and tasks are the new ones; nothing of the old ones is in the way."""
     notebook.cells(DEFINITIONS, "first = main()", DEFINITIONS.replace("page * 10", "page * 20"), "second = main()")
     assert (notebook.names["first"][0], notebook.names["second"][0]) == (10, 20)
-    assert {run.flow_name for run in deck.flow_runs()} == {"main"}
+    assert {run.flow_name for run in deck.flow_runs.select()} == {"main"}
 
 
 def test_generators_and_tasks_alone_in_cells(notebook: Notebook, deck: Deck) -> None:
@@ -138,7 +138,7 @@ def test_generators_and_tasks_alone_in_cells(notebook: Notebook, deck: Deck) -> 
     )
     names = notebook.names
     assert (names["first"], names["rest"], names["alone"]) == ([10, 100], [[20], [200]], [50, 500, 600])
-    assert {run.state_name for run in deck.flow_runs()} <= {"Completed", "Running"}
+    assert {run.state_name for run in deck.flow_runs.select()} <= {"Completed", "Running"}
 
 
 def test_python_prompt(deck: Deck) -> None:
@@ -149,7 +149,7 @@ def test_python_prompt(deck: Deck) -> None:
         for line in ["from flowdeck import flow", "@flow", "def main():", "    return 41 + 1", "", "main()"]:
             console.push(line)
     assert shown.getvalue() == "42\n"
-    assert [(run.flow_name, run.entrypoint) for run in deck.flow_runs()] == [("main", None)]
+    assert [(run.flow_name, run.entrypoint) for run in deck.flow_runs.select()] == [("main", None)]
 
 
 def test_code_from_standard_input(scripts: Scripts, deck: Deck) -> None:
@@ -157,7 +157,7 @@ def test_code_from_standard_input(scripts: Scripts, deck: Deck) -> None:
     source = "from flowdeck import flow\n@flow\ndef main(): return 1\nmain()\n"
     ended = scripts.run(f"import subprocess\nsubprocess.run([sys.executable, '-c', {source!r}], check=True)\n")
     assert ended.code == 0
-    assert [(run.state_name, run.source_file) for run in deck.flow_runs()] == [("Completed", None)]
+    assert [(run.state_name, run.source_file) for run in deck.flow_runs.select()] == [("Completed", None)]
 
 
 # -- event loops -------------------------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_other_event_loops_are_refused(deck: Deck) -> None:
     for called in (main(), load(), anext(pages())):
         with pytest.raises(UsageError, match="needs asyncio's event loop, which does not run here"):
             OtherLoop.run(called)  # type: ignore[arg-type]
-    assert deck.flow_runs() == []
+    assert deck.flow_runs.select() == []
 
 
 def test_asynchronous_generator_that_is_broken_off_ends_with_its_loop(deck: Deck) -> None:
@@ -232,7 +232,7 @@ def test_asynchronous_generator_that_is_broken_off_ends_with_its_loop(deck: Deck
             break
 
     asyncio.run(main())
-    assert [run.state_name for run in deck.flow_runs()] == ["Cancelled"]
+    assert [run.state_name for run in deck.flow_runs.select()] == ["Cancelled"]
 
 
 # -- threads -----------------------------------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ def test_flows_called_from_threads(deck: Deck) -> None:
     for thread in threads:
         thread.join()
     assert sorted(values) == list(range(8))
-    assert [run.state_name for run in deck.flow_runs()] == ["Completed"] * 8
+    assert [run.state_name for run in deck.flow_runs.select()] == ["Completed"] * 8
 
 
 def test_generator_that_moves_between_threads(deck: Deck) -> None:
@@ -286,7 +286,7 @@ def test_generator_that_moves_between_threads(deck: Deck) -> None:
     thread.start()
     thread.join()
     assert seen == [0, 1, 2, 3]
-    assert [run.state_name for run in deck.flow_runs()] == ["Completed"]
+    assert [run.state_name for run in deck.flow_runs.select()] == ["Completed"]
 
 
 def test_runs_leave_no_descriptor_behind(last_run: Callable[[], FlowRun]) -> None:

@@ -73,7 +73,7 @@ def test_flow_and_lines_at_the_exit_of_the_interpreter(
         main()
     """)
     assert ended.code == 0, ended.err
-    runs = {run.flow_name: run for run in deck.flow_runs()}
+    runs = {run.flow_name: run for run in deck.flow_runs.select()}
     assert {run.state_name for run in runs.values()} == {"Completed"}
     assert log_of("logger", runs["main"].id) == ["late line"]
     assert log_of("logger", runs["late"].id) == ["late flow"]
@@ -92,8 +92,8 @@ def test_script_ends_while_a_thread_of_the_author_runs_a_flow(scripts: Scripts, 
         threading.Thread(target=main).start()
     """)
     assert ended.code == 0, ended.err
-    assert deck.flow_runs()[0].state_name == "Completed"
-    assert deck.flow_runs()[0].task_counts.completed == 5
+    assert deck.flow_runs.select()[0].state_name == "Completed"
+    assert deck.flow_runs.select()[0].task_counts.completed == 5
 
 
 def test_folder_that_is_gone(scripts: Scripts, last_run: LastRun) -> None:
@@ -150,7 +150,7 @@ def test_code_without_a_file(last_run: LastRun, deck: Deck) -> None:
         run = last_run()
         assert (run.source_file, run.entrypoint, run.function) == (None, None, None)
         with pytest.raises(Exception, match="has no file to start from: its flow was defined interactively"):
-            deck.retry(run.id, completed=True)
+            deck.flow_runs.retry(run.id, completed=True)
 
 
 def test_flows_inside_of_a_running_loop(last_run: LastRun) -> None:
@@ -194,7 +194,7 @@ def test_coroutine_that_is_cancelled(last_run: LastRun, deck: Deck) -> None:
         asyncio.run(limited())
     run = last_run()
     assert (run.state_name, run.state_message) == ("Cancelled", "Its coroutine was cancelled.")
-    assert [call.state_name for call in deck.task_runs(run.key)] == ["Cancelled"]
+    assert [call.state_name for call in deck.task_runs.of_flow_run(run.key)] == ["Cancelled"]
 
 
 def test_coroutine_that_is_thrown_away(last_run: LastRun, deck: Deck) -> None:
@@ -219,7 +219,7 @@ def test_coroutine_that_is_thrown_away(last_run: LastRun, deck: Deck) -> None:
     loop.close()
     run = last_run()
     assert run.is_final
-    assert all(call.is_final for call in deck.task_runs(run.key))
+    assert all(call.is_final for call in deck.task_runs.of_flow_run(run.key))
 
 
 def test_event_loop_never_waits_for_another_process(deck: Deck) -> None:
@@ -278,7 +278,7 @@ def test_calls_do_not_run_while_a_file_is_described(monkeypatch: pytest.MonkeyPa
     assert asyncio.run(awaited()) is None
     names = [(name, os.path.basename(file)) for name, file, _ in context.module_level_calls]
     assert names == [("plain", "test_odd_uses.py"), ("awaited", "test_odd_uses.py")]
-    assert deck.flow_runs() == []
+    assert deck.flow_runs.select() == []
 
 
 def test_objects_say_what_they_are() -> None:

@@ -41,7 +41,7 @@ def test_refused_parameters_are_a_failed_run(dialect: Dialect, deck: Deck, log_o
 
     with pytest.raises(ParameterError) as caught:
         dialect.run(main, "soon")
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert (run.state_name, run.state_message) == ("Failed", str(caught.value))
     assert 'flow "main"' in str(caught.value)
     assert "day" in str(caught.value)
@@ -65,7 +65,7 @@ def test_call_that_does_not_fit(args: tuple[int, ...], kwargs: dict[str, int], w
 
     with pytest.raises(ParameterError, match=words):
         main(*args, **kwargs)
-    assert deck.flow_runs()[0].state_name == "Failed"
+    assert deck.flow_runs.select()[0].state_name == "Failed"
 
 
 def test_subflow_that_is_refused_has_no_row(dialect: Dialect, deck: Deck) -> None:
@@ -80,7 +80,7 @@ def test_subflow_that_is_refused_has_no_row(dialect: Dialect, deck: Deck) -> Non
 
     with pytest.raises(ParameterError):
         dialect.run(outer)
-    assert [run.flow_name for run in deck.flow_runs(RunQuery())] == ["outer"]
+    assert [run.flow_name for run in deck.flow_runs.select(RunQuery())] == ["outer"]
 
 
 def test_validation_can_be_switched_off(dialect: Dialect) -> None:
@@ -149,7 +149,7 @@ def test_claimed_run_takes_its_parameters_from_its_record(dialect: Dialect, deck
     key = claimed({"day": 3, "more": [4, 5], "rest": {"note": "x"}}, deck)
     assert main.run_claimed(run_creation.shared_database(), key, 1).is_completed()
     assert seen == [(3, (4, 5), 0.5, {"note": "x"})]
-    assert deck.flow_runs()[0].state_name == "Completed"
+    assert deck.flow_runs.select()[0].state_name == "Completed"
 
 
 def test_claimed_run_that_does_not_fit_fails(dialect: Dialect, deck: Deck) -> None:
@@ -161,4 +161,4 @@ def test_claimed_run_that_does_not_fit_fails(dialect: Dialect, deck: Deck) -> No
     key = claimed({"hour": 3}, deck)
     state = main.run_claimed(run_creation.shared_database(), key, 1)
     assert state.is_failed()
-    assert "has no parameter hour" in str(deck.flow_runs()[0].state_message)
+    assert "has no parameter hour" in str(deck.flow_runs.select()[0].state_message)

@@ -301,7 +301,7 @@ def test_transaction_that_a_kill_cut_short_goes_on(
     effects, mark = tmp_path / "effects", tmp_path / "mark"
     names = f"\n    EFFECTS, MARK = {str(effects)!r}, {str(mark)!r}\n"
     assert scripts.run(names + KILLED + f'\n    main("{how}")\n').code == -9
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     again = f"""
         from flowdeck.execution.starts import run_creation as flow_starts
         from flowdeck.store.runs import process_claims as supervision

@@ -166,9 +166,9 @@ def test_row_flow_retries(deck: Deck, slept: list[float]) -> None:
             time.sleep(5)
 
     main()
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert (run.attempt, sum(slept), len(ran)) == (2, 7.0, 2)
-    names = [state.state_name for state in deck.states(run.key)]
+    names = [state.state_name for state in deck.flow_runs.states(run.key)]
     assert names == ["Running", "AwaitingRetry", "Retrying", "Completed"]
 
 

@@ -277,9 +277,9 @@ def test_row_subflow(deck: Deck) -> None:
         return child(2) + 1
 
     assert main() == 5
-    below, above = deck.flow_runs(RunQuery())
+    below, above = deck.flow_runs.select(RunQuery())
     assert (below.flow_name, below.parent_run_id, below.root_run_id) == ("child", above.id, above.id)
-    log = deck.log(below)
+    log = deck.logs.of_run(below)
     assert ("print", "below") in [(record.source, record.message) for record in log.records()]
     log.close()
 
@@ -330,7 +330,7 @@ def test_row_logging_settings(scripts: Scripts, deck: Deck) -> None:
     """
     environment = {"FLOWDECK_LOGGING_LEVEL": "WARNING", "FLOWDECK_LOGGING_EXTRA_LOGGERS": "library"}
     assert scripts.start(body, environment=environment).end().code == 0
-    log = deck.log(deck.flow_runs()[0])
+    log = deck.logs.of_run(deck.flow_runs.select()[0])
     messages = [record.message for record in log.records() if record.source == "logger"]
     log.close()
     assert messages == ["high enough", "library: named"]

@@ -177,8 +177,8 @@ def test_completed_subflow_is_not_run_again(dialect: Dialect, once: Once, deck: 
 
     assert dialect.run(main) == [{"number": 1}, {"number": 2}]
     assert ran == [1, 2]
-    run = deck.flow_runs()[0]
-    assert [(one.attempt, one.state_name) for one in deck.subflow_runs(run.key)] == [(1, "Completed")] * 2
+    run = deck.flow_runs.select()[0]
+    assert [(one.attempt, one.state_name) for one in deck.flow_runs.subflows(run.key)] == [(1, "Completed")] * 2
 
 
 def test_subflow_that_failed_goes_on_as_the_same_run(dialect: Dialect, once: Once, deck: Deck) -> None:
@@ -202,11 +202,11 @@ def test_subflow_that_failed_goes_on_as_the_same_run(dialect: Dialect, once: Onc
 
     assert dialect.run(main) == "ab"
     assert ran == ["a", "b"]
-    root = deck.flow_runs()[0]
-    children = deck.subflow_runs(root.key)
+    root = deck.flow_runs.select()[0]
+    children = deck.flow_runs.subflows(root.key)
     assert [(one.attempt, one.state_name, one.error) for one in children] == [(2, "Completed", None)]
-    assert len(deck.flow_runs(RunQuery())) == 2
-    assert [(call.name, call.reused) for call in deck.task_runs(children[0].key)] == [
+    assert len(deck.flow_runs.select(RunQuery())) == 2
+    assert [(call.name, call.reused) for call in deck.task_runs.of_flow_run(children[0].key)] == [
         ("step-0", True),
         ("step-1", False),
     ]

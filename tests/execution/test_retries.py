@@ -44,7 +44,7 @@ def test_task_is_tried_again(dialect: Dialect, deck: Deck, calls: Calls, slept: 
     assert (call.state_name, call.attempt, call.error) == ("Completed", 3, None)
     assert task_states(deck, call) == ["Running", "Retrying", "Retrying", "Completed"]
     assert slept == []
-    assert deck.flow_runs()[0].warning_count == 2
+    assert deck.flow_runs.select()[0].warning_count == 2
 
 
 def test_last_failure_counts(dialect: Dialect, calls: Calls) -> None:
@@ -151,7 +151,7 @@ def test_interrupted_wait_closes_the_call(
         return calls()[0].state_name
 
     assert dialect.run(main) == "Cancelled"
-    assert deck.flow_runs()[0].state_name == "Completed"
+    assert deck.flow_runs.select()[0].state_name == "Completed"
     assert calls()[0].state_message == "Interrupted at the keyboard."
     assert calls()[0].error is not None
 
@@ -206,12 +206,12 @@ def test_flow_is_tried_again(dialect: Dialect, deck: Deck, slept: list[float]) -
         return flaky()
 
     assert dialect.run(main) == 3
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert (run.state_name, run.attempt, run.task_counts.total, run.error) == ("Completed", 3, 2, None)
     assert sum(slept) == 5 + 7
-    names = [state.state_name for state in deck.states(run.key)]
+    names = [state.state_name for state in deck.flow_runs.states(run.key)]
     assert names == ["Running", *["AwaitingRetry", "Retrying"] * 2, "Completed"]
-    by_attempt = [deck.task_runs(run.key, flow_attempt=attempt) for attempt in (1, 2, 3)]
+    by_attempt = [deck.task_runs.of_flow_run(run.key, flow_attempt=attempt) for attempt in (1, 2, 3)]
     assert [[call.index for call in found] for found in by_attempt] == [[0, 1]] * 3
     ids = [call.id for found in by_attempt for call in found]
     assert ids == list(range(ids[0], ids[0] + 6))
@@ -259,8 +259,8 @@ def test_subflow_is_tried_again_by_itself(dialect: Dialect, deck: Deck) -> None:
         return await dialect.call(inner)
 
     assert dialect.run(outer) == 2
-    (root,) = deck.flow_runs()
-    (child,) = deck.subflow_runs(root.key)
+    (root,) = deck.flow_runs.select()
+    (child,) = deck.flow_runs.subflows(root.key)
     assert (root.attempt, child.attempt) == (1, 2)
 
 
@@ -269,7 +269,7 @@ def test_cancel_while_a_flow_waits_for_its_retry(dialect: Dialect, deck: Deck, m
     flaky = Flaky(1)
 
     async def cancel(_driver: Any, _seconds: float) -> None:
-        deck.cancel(deck.flow_runs()[0].id)
+        deck.flow_runs.cancel(deck.flow_runs.select()[0].id)
 
     for driver in ("SyncDriver", "AsyncDriver"):
         monkeypatch.setattr(f"flowdeck.execution.drivers.drivers.{driver}.sleep", cancel)
@@ -280,5 +280,5 @@ def test_cancel_while_a_flow_waits_for_its_retry(dialect: Dialect, deck: Deck, m
 
     with pytest.raises(BaseException, match="Cancelled on request"):
         dialect.run(main)
-    assert deck.flow_runs()[0].state_type is StateType.CANCELLED
+    assert deck.flow_runs.select()[0].state_type is StateType.CANCELLED
     assert flaky.attempts == 1

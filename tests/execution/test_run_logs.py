@@ -29,7 +29,7 @@ def records(deck: Deck) -> Callable[[], list[LogRecord]]:
     """Read the records of the newest run that are not the engine's."""
 
     def read() -> list[LogRecord]:
-        with contextlib.closing(deck.log(deck.flow_runs()[0])) as reader:
+        with contextlib.closing(deck.logs.of_run(deck.flow_runs.select()[0])) as reader:
             return [record for record in reader.records() if record.source != "engine"]
 
     return read
@@ -52,8 +52,8 @@ def test_logger_of_flow_and_task(dialect: Dialect, deck: Deck, records: Callable
         get_run_logger().error("two\nlines")
 
     dialect.run(main)
-    run = deck.flow_runs()[0]
-    (call,) = deck.task_runs(run.key)
+    run = deck.flow_runs.select()[0]
+    (call,) = deck.task_runs.of_flow_run(run.key)
     found = [(record.level, record.message, record.task_run_id, record.task_name) for record in records()]
     assert found == [
         ("INFO", "begins", None, None),

@@ -171,7 +171,7 @@ def test_subflow_and_retry_keep_their_names(deck: Deck) -> None:
         inner()
 
     main()
-    (child,) = deck.subflow_runs(deck.flow_runs()[0].key)
+    (child,) = deck.flow_runs.subflows(deck.flow_runs.select()[0].key)
     assert (child.name, child.attempt) == ("try 0", 2)
 
 
@@ -191,7 +191,7 @@ def test_name_that_a_user_gave_stays(deck: Deck) -> None:
         return key
 
     main.run_claimed(database, database.write(make), 1)
-    assert [run.name for run in deck.flow_runs()] == ["by hand", "from template"]
+    assert [run.name for run in deck.flow_runs.select()] == ["by hand", "from template"]
 
 
 def test_drawn_names_are_known() -> None:

@@ -41,8 +41,8 @@ def test_flow_run_and_task_run(dialect: Dialect, deck: Deck) -> None:
 
     with tags("nightly"):
         dialect.run(main, 5)
-    run = deck.flow_runs()[0]
-    (call,) = deck.task_runs(run.key)
+    run = deck.flow_runs.select()[0]
+    (call,) = deck.task_runs.of_flow_run(run.key)
     of_flow, of_task, of_flow_in_task = seen
     assert of_flow == of_flow_in_task == {
         "id": run.id, "name": run.name, "flow_name": "main", "flow_version": "2.1", "parameters": {"day": 5},
@@ -75,8 +75,8 @@ def test_subflow_knows_its_parents(deck: Deck) -> None:
 
     with tags("a"):
         main()
-    root = deck.flow_runs()[0]
-    (child,) = deck.subflow_runs(root.key)
+    root = deck.flow_runs.select()[0]
+    (child,) = deck.flow_runs.subflows(root.key)
     assert seen == [child.id, root.id, ["a", "b"]]
 
 
@@ -116,7 +116,7 @@ def test_deployment_of_a_run_that_is_of_none(deck: Deck) -> None:
         seen.extend([runtime.deployment.id, runtime.deployment.flow_run_id])
 
     main()
-    assert seen == [None, deck.flow_runs()[0].id]
+    assert seen == [None, deck.flow_runs.select()[0].id]
 
 
 @pytest.mark.parametrize(
@@ -180,5 +180,5 @@ def test_known_in_hooks_and_submitted_calls(deck: Deck, calls: Callable[[], list
 
     assert main() == ["load-0", "load-1"]
     assert sorted(seen[:2]) == ["load-0", "load-1"]
-    assert seen[2] == deck.flow_runs()[0].id
+    assert seen[2] == deck.flow_runs.select()[0].id
     assert len(calls()) == 2

@@ -154,8 +154,8 @@ def test_disk_that_gets_full_in_the_middle(scripts: Scripts, deck: Deck) -> None
     """)
     assert ended.code == 1
     assert ended.err.endswith(f"flowdeck: The disk that holds {scripts.home} is full; nothing was written.\n")
-    run = deck.flow_runs()[0]
-    assert run.task_counts.total == len(deck.task_runs(run.key)) > 0
+    run = deck.flow_runs.select()[0]
+    assert run.task_counts.total == len(deck.task_runs.of_flow_run(run.key)) > 0
 
 
 # -- signals -----------------------------------------------------------------------------------------------------------
@@ -234,9 +234,9 @@ def test_ctrl_c_while_submitted_calls_run(scripts: Scripts, deck: Deck, body: st
         pytest.fail("it did not say what it waits for")
     script.process.send_signal(signal.SIGINT)
     assert script.end().code == -signal.SIGINT
-    run = deck.flow_runs()[0]
+    run = deck.flow_runs.select()[0]
     assert run.state_name == "Cancelled"
-    (call,) = deck.task_runs(run.key)
+    (call,) = deck.task_runs.of_flow_run(run.key)
     assert (call.state_name, call.state_message) == ("Cancelled", "Its flow run ended before it did.")
 
 
@@ -257,12 +257,14 @@ def test_ctrl_c_while_a_task_waits_for_its_retry(scripts: Scripts, deck: Deck) -
             break
     else:
         pytest.fail("it did not say that it waits")
-    while not any(call.state_name == "AwaitingRetry" for call in deck.task_runs(deck.flow_runs()[0].key)):
+    while not any(
+        call.state_name == "AwaitingRetry" for call in deck.task_runs.of_flow_run(deck.flow_runs.select()[0].key)
+    ):
         pass
     script.process.send_signal(signal.SIGINT)
     assert script.end().code == -signal.SIGINT
-    run = deck.flow_runs()[0]
-    assert [one.state_name for one in (run, *deck.task_runs(run.key))] == ["Cancelled", "Cancelled"]
+    run = deck.flow_runs.select()[0]
+    assert [one.state_name for one in (run, *deck.task_runs.of_flow_run(run.key))] == ["Cancelled", "Cancelled"]
 
 
 def test_handlers_of_the_author_stay(scripts: Scripts, last_run: LastRun) -> None:
@@ -302,12 +304,12 @@ def test_script_is_cancelled_at_its_next_task_call(scripts: Scripts, deck: Deck)
 """
     )
     assert script.line() == "one step"
-    run = deck.flow_runs()[0]
-    assert deck.cancel(run.id).state_type is StateType.CANCELLING
+    run = deck.flow_runs.select()[0]
+    assert deck.flow_runs.cancel(run.id).state_type is StateType.CANCELLING
     script.tell()
     ended = script.end()
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.endswith("flowdeck: Cancelled on request.\n")
-    run = deck.flow_runs()[0]
+    run = deck.flow_runs.select()[0]
     assert (run.state_name, run.state_message) == ("Cancelled", "Cancelled on request.")
-    assert [call.state_name for call in deck.task_runs(run.key)] == ["Completed"]
+    assert [call.state_name for call in deck.task_runs.of_flow_run(run.key)] == ["Completed"]

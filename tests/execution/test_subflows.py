@@ -22,7 +22,7 @@ class BrokenError(Exception):
 
 def tree(deck: Deck, run: FlowRun) -> Any:
     """Return the names of a run's flow and of those below it."""
-    return (run.flow_name, [tree(deck, child) for child in deck.subflow_runs(run.key)])
+    return (run.flow_name, [tree(deck, child) for child in deck.flow_runs.subflows(run.key)])
 
 
 def test_subflow_is_a_run_below_its_caller(dialect: Dialect, deck: Deck) -> None:
@@ -41,12 +41,12 @@ def test_subflow_is_a_run_below_its_caller(dialect: Dialect, deck: Deck) -> None
         return await dialect.call(branch, 1) + await dialect.call(leaf, 10)
 
     assert dialect.run(root) == 15
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert tree(deck, run) == ("root", [("branch", [("leaf", []), ("leaf", [])]), ("leaf", [])])
-    branch_run = deck.subflow_runs(run.key)[0]
+    branch_run = deck.flow_runs.subflows(run.key)[0]
     assert (branch_run.parent_run_id, branch_run.root_run_id, branch_run.triggered_by) == (run.id, run.id, "flow")
-    assert deck.subflow_runs(branch_run.key)[0].root_run_id == run.id
-    assert {one.state_name for one in deck.flow_runs(RunQuery())} == {"Completed"}
+    assert deck.flow_runs.subflows(branch_run.key)[0].root_run_id == run.id
+    assert {one.state_name for one in deck.flow_runs.select(RunQuery())} == {"Completed"}
 
 
 def test_subflow_of_a_task_knows_that(dialect: Dialect, deck: Deck) -> None:
@@ -64,8 +64,8 @@ def test_subflow_of_a_task_knows_that(dialect: Dialect, deck: Deck) -> None:
         await dialect.call(step)
 
     dialect.run(outer)
-    (run,) = deck.flow_runs()
-    (call,) = deck.task_runs(run.key)
+    (run,) = deck.flow_runs.select()
+    (call,) = deck.task_runs.of_flow_run(run.key)
     rows = deck._reader().execute("SELECT parent_task_run_id FROM flow_run WHERE parent_key = ?", (run.key,))
     assert rows.fetchall() == [(call.id,)]
 
@@ -92,9 +92,9 @@ def test_failing_subflow(dialect: Dialect, deck: Deck, caught: bool) -> None:
     else:
         with pytest.raises(BrokenError, match="inside"):
             dialect.run(outer)
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert run.state_name == ("Completed" if caught else "Failed")
-    assert deck.subflow_runs(run.key)[0].state_name == "Failed"
+    assert deck.flow_runs.subflows(run.key)[0].state_name == "Failed"
 
 
 def test_subflow_inherits(dialect: Dialect, deck: Deck, log_of: Callable[..., list[str]]) -> None:
@@ -111,8 +111,8 @@ def test_subflow_inherits(dialect: Dialect, deck: Deck, log_of: Callable[..., li
 
     with tags("nightly"):
         dialect.run(outer)
-    (run,) = deck.flow_runs()
-    child = deck.subflow_runs(run.key)[0]
+    (run,) = deck.flow_runs.select()
+    child = deck.flow_runs.subflows(run.key)[0]
     assert child.tags == ("more", "nightly")
     assert log_of("print", child.id) == ["from inside"]
 
@@ -138,7 +138,7 @@ def test_futures_as_parameters_of_a_subflow(dialect: Dialect, deck: Deck) -> Non
         return total
 
     assert dialect.run(outer) == 6
-    (child,) = deck.subflow_runs(deck.flow_runs()[0].key)
+    (child,) = deck.flow_runs.subflows(deck.flow_runs.select()[0].key)
     assert child.parameters == {"number": 2, "more": [4]}
 
 
@@ -158,7 +158,7 @@ def test_method_is_a_flow_of_its_object(dialect: Dialect, deck: Deck) -> None:
         return await dialect.call(Report(10).build, number="4")
 
     assert dialect.run(Report(2).build, 3) == 6
-    assert deck.flow_runs()[0].parameters == {"self": "<Report>", "number": 3}
+    assert deck.flow_runs.select()[0].parameters == {"self": "<Report>", "number": 3}
     assert dialect.run(outer) == 40
 
 
@@ -200,7 +200,7 @@ def test_subflow_in_a_thread_with_the_flows_context(deck: Deck) -> None:
         thread.join()
 
     outer()
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert tree(deck, run) == ("outer", [("inner", [])])
 
 
@@ -212,7 +212,7 @@ def test_cancel_reaches_into_a_subflow(dialect: Dialect, deck: Deck) -> None:
 
     @dialect.flow()
     async def inner() -> None:
-        deck.cancel(deck.flow_runs()[0].id)
+        deck.flow_runs.cancel(deck.flow_runs.select()[0].id)
         await dialect.call(step)
         pytest.fail("it went on")
 
@@ -223,8 +223,8 @@ def test_cancel_reaches_into_a_subflow(dialect: Dialect, deck: Deck) -> None:
 
     with pytest.raises(CancelledRun, match="Cancelled on request"):
         dialect.run(outer)
-    assert {run.state_type for run in deck.flow_runs(RunQuery())} == {StateType.CANCELLED}
-    assert {run.state_message for run in deck.flow_runs(RunQuery())} == {"Cancelled on request."}
+    assert {run.state_type for run in deck.flow_runs.select(RunQuery())} == {StateType.CANCELLED}
+    assert {run.state_message for run in deck.flow_runs.select(RunQuery())} == {"Cancelled on request."}
 
 
 def test_cancelled_flow_starts_no_subflow(dialect: Dialect, deck: Deck) -> None:
@@ -235,12 +235,12 @@ def test_cancelled_flow_starts_no_subflow(dialect: Dialect, deck: Deck) -> None:
 
     @dialect.flow()
     async def outer() -> None:
-        deck.cancel(deck.flow_runs()[0].id)
+        deck.flow_runs.cancel(deck.flow_runs.select()[0].id)
         await dialect.call(inner)
 
     with pytest.raises(CancelledRun):
         dialect.run(outer)
-    assert len(deck.flow_runs(RunQuery())) == 1
+    assert len(deck.flow_runs.select(RunQuery())) == 1
 
 
 def test_cancel_just_before_the_end(dialect: Dialect, deck: Deck) -> None:
@@ -248,12 +248,12 @@ def test_cancel_just_before_the_end(dialect: Dialect, deck: Deck) -> None:
 
     @dialect.flow()
     async def main() -> int:
-        deck.cancel(deck.flow_runs()[0].id)
+        deck.flow_runs.cancel(deck.flow_runs.select()[0].id)
         return 1
 
     with pytest.raises(CancelledRun, match="Cancelled on request"):
         dialect.run(main)
-    assert deck.flow_runs()[0].state_type is StateType.CANCELLED
+    assert deck.flow_runs.select()[0].state_type is StateType.CANCELLED
 
 
 def test_run_that_another_process_took_over(dialect: Dialect, deck: Deck, log_of: Callable[..., list[str]]) -> None:
@@ -269,7 +269,7 @@ def test_run_that_another_process_took_over(dialect: Dialect, deck: Deck, log_of
 
     with pytest.raises(CancelledRun, match="Another process has taken its flow run over"):
         dialect.run(main)
-    run = deck.flow_runs()[0]
+    run = deck.flow_runs.select()[0]
     assert (run.state_type, run.task_counts.total) == (StateType.RUNNING, 0)
     assert log_of("engine")[-1].startswith("What this process still did is not recorded.")
 
@@ -298,10 +298,10 @@ def test_deep_recursion_ends_well(deck: Deck) -> None:
 
     with pytest.raises(RecursionError):
         dig(0)
-    runs = deck.flow_runs(RunQuery(limit=0))
+    runs = deck.flow_runs.select(RunQuery(limit=0))
     assert len(runs) > 20
     assert {run.state_type for run in runs} <= {StateType.FAILED, StateType.CANCELLED}
-    assert deck.flow_runs()[0].state_type is StateType.FAILED
+    assert deck.flow_runs.select()[0].state_type is StateType.FAILED
     assert main_after_recursion() == 1
 
 

@@ -68,7 +68,7 @@ def test_exception_is_raised_where_the_task_was_called(dialect: Dialect, calls: 
     assert call.error.file == __file__
     assert "raise raised" in call.error.traceback
     assert "flowdeck/execution" not in call.error.traceback
-    assert deck.flow_runs()[0].state_name == "Completed"
+    assert deck.flow_runs.select()[0].state_name == "Completed"
 
 
 def test_stop_iteration_is_an_exception_like_any_other(calls: Calls) -> None:
@@ -256,7 +256,7 @@ def test_undecorated_function_is_at_hand(dialect: Dialect, deck: Deck) -> None:
         return 7
 
     assert dialect.run(load.fn) == 7
-    assert deck.flow_runs() == []
+    assert deck.flow_runs.select() == []
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ def test_call_is_a_run_of_its_own(dialect: Dialect, deck: Deck, log_of: LogOf) -
         return page * size
 
     assert dialect.run(load_page, 3) == 30
-    (run,) = deck.flow_runs()
-    (call,) = deck.task_runs(run.key)
+    (run,) = deck.flow_runs.select()
+    (call,) = deck.task_runs.of_flow_run(run.key)
     assert (run.flow_name, run.state_name, run.parameters) == ("load_page", "Completed", {"page": 3, "size": 10})
     assert (call.name, call.state_name, call.result_preview, call.tags) == ("load_page-0", "Completed", "30", ("io",))
     assert log_of("logger") == ["page 3"]
@@ -58,9 +58,9 @@ def test_failure_is_raised_and_recorded(dialect: Dialect, deck: Deck) -> None:
     with pytest.raises(BrokenError, match="no such page"):
         dialect.run(load)
     assert len(attempts) == 2
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert (run.state_name, run.state_message) == ("Failed", "BrokenError: no such page")
-    assert [call.attempt for call in deck.task_runs(run.key)] == [2]
+    assert [call.attempt for call in deck.task_runs.of_flow_run(run.key)] == [2]
     state = dialect.run(load, return_state=True)
     assert isinstance(state, State)
     assert isinstance(state.exception, BrokenError)
@@ -74,7 +74,7 @@ def test_wrong_arguments_are_the_tasks_failure(deck: Deck) -> None:
 
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'page'"):
         load()  # type: ignore[call-arg]
-    assert [run.state_name for run in deck.flow_runs()] == ["Failed"]
+    assert [run.state_name for run in deck.flow_runs.select()] == ["Failed"]
 
 
 def test_submit_and_map(dialect: Dialect, deck: Deck) -> None:
@@ -94,7 +94,7 @@ def test_submit_and_map(dialect: Dialect, deck: Deck) -> None:
     with pytest.raises(BrokenError):
         load.submit(-2).result()
     standalone_tasks.wait_for_ends()
-    runs = deck.flow_runs()
+    runs = deck.flow_runs.select()
     assert [(run.state_name, run.task_counts.total) for run in reversed(runs)] == [
         ("Completed", 1), ("Completed", 3), ("Completed", 1), ("Failed", 2), ("Failed", 1),
     ]  # fmt: skip
@@ -111,7 +111,7 @@ def test_map_that_cannot_be(deck: Deck) -> None:
     with pytest.raises(MappingLengthMismatch, match=r"add\.map\(\) was given iterables of different lengths"):
         add.map([1, 2], [1])
     standalone_tasks.wait_for_ends()
-    assert [run.state_name for run in deck.flow_runs()] == ["Failed"]
+    assert [run.state_name for run in deck.flow_runs.select()] == ["Failed"]
 
 
 def test_script_waits_for_what_it_submitted(scripts: Scripts, deck: Deck) -> None:
@@ -125,8 +125,8 @@ def test_script_waits_for_what_it_submitted(scripts: Scripts, deck: Deck) -> Non
         slow.submit(4)
     """
     assert scripts.run(body).code == 0
-    (run,) = deck.flow_runs()
-    assert (run.state_name, deck.task_runs(run.key)[0].result_preview) == ("Completed", "4")
+    (run,) = deck.flow_runs.select()
+    assert (run.state_name, deck.task_runs.of_flow_run(run.key)[0].result_preview) == ("Completed", "4")
 
 
 def test_generators(deck: Deck) -> None:
@@ -146,17 +146,17 @@ def test_generators(deck: Deck) -> None:
 
     given = rows()
     assert next(given) == 0
-    assert [run.state_name for run in deck.flow_runs()] == ["Running"]
+    assert [run.state_name for run in deck.flow_runs.select()] == ["Running"]
     assert list(given) == [1, 2]
     assert asyncio.run(read()) == [0, 1, 2]
     assert rows.submit().result() == [0, 1, 2]
     standalone_tasks.wait_for_ends()
-    assert {run.state_name for run in deck.flow_runs()[1:]} == {"Completed"}
+    assert {run.state_name for run in deck.flow_runs.select()[1:]} == {"Completed"}
     closed = rows()
     next(closed)
     closed.close()
-    run = deck.flow_runs()[0]
-    assert (run.state_name, deck.task_runs(run.key)[0].state_name) == ("Cancelled", "Cancelled")
+    run = deck.flow_runs.select()[0]
+    assert (run.state_name, deck.task_runs.of_flow_run(run.key)[0].state_name) == ("Cancelled", "Cancelled")
 
 
 def test_exit_code_of_a_script(scripts: Scripts) -> None:
@@ -177,7 +177,7 @@ def test_thread_that_a_flow_starts_is_told_of(deck: Deck, log_of: LogOf) -> None
         thread.join()
 
     main()
-    alone, called = deck.flow_runs()
+    alone, called = deck.flow_runs.select()
     assert (alone.flow_name, called.flow_name) == ("load", "main")
     (line,) = [text for text in log_of("engine", alone.id) if "is a run of its own" in text]
     assert f"It was called while run '{called.name}' goes on" in line
@@ -196,7 +196,9 @@ def test_gathered_calls_are_told_of_nothing(deck: Deck, log_of: LogOf) -> None:
         return await asyncio.gather(*map(load, range(3)))
 
     assert asyncio.run(main()) == [0, 1, 2]
-    assert not any("is a run of its own" in line for run in deck.flow_runs() for line in log_of("engine", run.id))
+    assert not any(
+        "is a run of its own" in line for run in deck.flow_runs.select() for line in log_of("engine", run.id)
+    )
 
 
 def test_run_can_be_started_again(tmp_path: Path, deck: Deck) -> None:
@@ -216,7 +218,7 @@ def test_run_can_be_started_again(tmp_path: Path, deck: Deck) -> None:
     found = find_flow(source, "load")
     assert found(3) == 30
     database = run_creation.shared_database()
-    key = deck.flow_runs()[0].key
+    key = deck.flow_runs.select()[0].key
 
     def again(connection: Any) -> None:
         flow_runs.schedule_again(connection, key, run_creation.named("Scheduled"), 1, attempt=2, environment=None)
@@ -227,7 +229,7 @@ def test_run_can_be_started_again(tmp_path: Path, deck: Deck) -> None:
     state = found.run_claimed(database, key, 2)
     assert (state.name, state.data) == ("Completed", 30)
     assert found.fn.__wrapped__.__globals__["ran"] == [3]
-    assert [call.reused for call in deck.task_runs(key)] == [True]
+    assert [call.reused for call in deck.task_runs.of_flow_run(key)] == [True]
     assert asyncio.run(find_flow(source, "later")(4)) == 4
     with pytest.raises(NotFoundError):
         find_flow(source, "nothing")

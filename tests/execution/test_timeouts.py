@@ -291,7 +291,7 @@ def test_flow_timeout_does_not_wait_for_submitted_threads(deck: Deck, calls: Cal
     with pytest.raises(TimeoutError, match="exceeded its timeout"):
         main()
     states = {call.state_name for call in calls()}
-    assert deck.flow_runs()[0].state_name == "TimedOut"
+    assert deck.flow_runs.select()[0].state_name == "TimedOut"
     assert states == {"Cancelled"}
     assert len(begun) == 32
 

@@ -282,4 +282,4 @@ def test_subflow_and_unasked_failures_in_a_worker(deck: Deck, last_run: Callable
     with pytest.raises(Exception, match="broken-0"):
         main()
     assert last_run().state_name == "Failed"
-    assert [run.state_name for run in deck.subflow_runs(last_run().key)] == ["Completed"]
+    assert [run.state_name for run in deck.flow_runs.subflows(last_run().key)] == ["Completed"]

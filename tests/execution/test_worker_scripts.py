@@ -45,7 +45,7 @@ def test_retry_replays_calls_of_workers(scripts: Scripts, deck: Deck) -> None:
     assert ended.code == 0, ended.err
     ran = (scripts.folder / "ran.txt").read_text(encoding="utf-8").split("\n")[:-1]
     assert ran == ["work 1", "nested 1", "work 2", "nested 2", "work 2"]
-    assert deck.flow_runs()[0].attempt == 2
+    assert deck.flow_runs.select()[0].attempt == 2
 
 
 UNGUARDED = """
@@ -89,7 +89,7 @@ def test_script_without_a_guard(scripts: Scripts, deck: Deck) -> None:
         "Its function or its arguments cannot be read in a process: 'below' is defined below the"
     )
     assert sentence.endswith('put that call under `if __name__ == "__main__":`.')
-    assert len(deck.flow_runs()) == 2
+    assert len(deck.flow_runs.select()) == 2
 
 
 def test_script_that_cannot_be_imported(scripts: Scripts) -> None:
@@ -148,6 +148,6 @@ def test_workers_end_with_their_flow(scripts: Scripts, deck: Deck, number: signa
     wait_until(lambda: not any(is_alive(pid) for pid in workers))
     assert "worker_process" not in ended.err
     if number != signal.SIGKILL:
-        (run,) = deck.flow_runs()
+        (run,) = deck.flow_runs.select()
         assert run.state_name == "Cancelled"
-        assert {call.state_name for call in deck.task_runs(run.key)} == {"Cancelled"}
+        assert {call.state_name for call in deck.task_runs.of_flow_run(run.key)} == {"Cancelled"}

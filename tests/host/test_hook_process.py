@@ -65,7 +65,7 @@ def test_on_cancellation_when_the_process_had_to_be_killed(live: LiveHome) -> No
     )
     host = live.start_host(run)
     live.until_said(run, "deaf")
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     host.wait(30)
     assert live.now(run).state_type is StateType.CANCELLED
     assert [line.partition(" (")[0] for line in told(live, run)] == ["told: main of {} is Cancelled"]
@@ -94,7 +94,7 @@ def test_on_cancellation_when_the_process_ends_by_itself(live: LiveHome) -> None
     host = live.start_host(run)
     live.until_said(run, "begun")
     pid = live.now(run).pid
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     host.wait(30)
     assert live.now(run).state_type is StateType.CANCELLED
     assert told(live, run) == [f"told by {pid}"]
@@ -131,7 +131,7 @@ def test_hooks_of_subflows_are_called_too(live: LiveHome) -> None:
     """
     )
     live.start_host(run).wait(30)
-    (below,) = live.deck.subflow_runs(run.key)
+    (below,) = live.deck.flow_runs.subflows(run.key)
     assert told(live, run)[0].startswith("told: main of {} is Crashed")
     assert told(live, below)[0].startswith("told: below of {} is Crashed")
 

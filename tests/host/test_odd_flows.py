@@ -233,7 +233,7 @@ def test_other_runs_go_on(live: LiveHome) -> None:
         for name, deed in deeds.items()
     }  # fmt: skip
     live.start_engine()
-    runs = {name: live.deck.create_flow_run(entry, {}) for name, entry in entries.items()}
+    runs = {name: live.deck.flow_runs.create(entry, {}) for name, entry in entries.items()}
     over = {name: live.until_over(run) for name, run in runs.items() if name != "steady"}
     (live.folder / "go").touch()
     over["steady"] = live.until_over(runs["steady"])
@@ -278,7 +278,7 @@ def test_daemon_of_a_cancelled_flow_is_ended(live: LiveHome) -> None:
     run = live.create(DAEMON + "            while True: time.sleep(0.05)\n")
     host = live.start_host(run)
     live.until_said(run, "forked")
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     assert host.wait(30) == 0
     assert live.now(run).state_type is StateType.CANCELLED
     assert not is_running(int((live.folder / "daemon").read_text()))
@@ -339,7 +339,7 @@ def test_parameters_that_do_not_fit_are_refused(live: LiveHome, given: dict[str,
     """Missing, unknown, of the wrong type: a sentence names it, and no run is made of a known flow."""
     flow = echo(live)
     with pytest.raises(ParameterError, match=named) as refused:
-        live.deck.create_flow_run(flow, given)
+        live.deck.flow_runs.create(flow, given)
     assert str(refused.value).count("\n") == 0
     assert live.all_runs() == []
 
@@ -362,7 +362,7 @@ def test_parameter_of_ten_megabytes(live: LiveHome) -> None:
     """It arrives whole; neither a pipe nor a command line is in its way, and the log does not repeat it."""
     flow = echo(live)
     text = "é" * (5 << 20)
-    run = live.deck.create_flow_run(flow, {"count": 7, "text": text})
+    run = live.deck.flow_runs.create(flow, {"count": 7, "text": text})
     assert live.start_host(run).wait(60) == 0
     assert live.now(run).state_type is StateType.COMPLETED
     assert live.messages(run, "stdout") == [f"7 {len(text)} True"]

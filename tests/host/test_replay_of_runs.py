@@ -61,13 +61,13 @@ def test_map_that_is_killed_goes_on_where_it_was(live: LiveHome) -> None:
     assert (crashed.state_type, crashed.signal) == (StateType.CRASHED, signal.SIGKILL)
     before = side_effects(live)
     assert KILLED_AT - WORKERS <= len(before) <= KILLED_AT
-    live.deck.retry(run.id)
+    live.deck.flow_runs.retry(run.id)
     done = attempt(live, run)
     assert done.state_type is StateType.COMPLETED, live.log(run)
     after = side_effects(live)[len(before) :]
     assert ITEMS - KILLED_AT <= len(after) <= ITEMS - KILLED_AT + WORKERS
     assert set(before) | set(after) == set(map(str, range(ITEMS)))
-    calls = live.deck.task_runs(run.key)
+    calls = live.deck.task_runs.of_flow_run(run.key)
     assert sum(call.reused for call in calls) == ITEMS - len(after)
 
 
@@ -123,7 +123,7 @@ def test_fifty_kills_in_random_order_run_no_recorded_call_again(live: LiveHome) 
         if ended.state_type is not StateType.CRASHED:
             break
         recorded |= completed(live, run)
-        live.deck.retry(run.id)
+        live.deck.flow_runs.retry(run.id)
     dies_at.write_text("100000")
     done = attempt(live, run) if live.now(run).state_type is StateType.SCHEDULED else live.now(run)
     assert done.state_type is StateType.COMPLETED, [record.message for record in live.log(run)][-20:]
@@ -135,6 +135,6 @@ def test_fifty_kills_in_random_order_run_no_recorded_call_again(live: LiveHome) 
 
 def completed(live: LiveHome, run: FlowRun) -> set[str]:
     """Return the calls that the current attempt of a run and its subflows has recorded, by task and item."""
-    keys = [run.key, *(child.key for child in live.deck.subflow_runs(run.key))]
-    calls = [call for key in keys for call in live.deck.task_runs(key)]
+    keys = [run.key, *(child.key for child in live.deck.flow_runs.subflows(run.key))]
+    calls = [call for key in keys for call in live.deck.task_runs.of_flow_run(key)]
     return {f"{call.task_name}-{call.result_preview}" for call in calls if call.state_type is StateType.COMPLETED}

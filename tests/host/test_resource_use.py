@@ -37,7 +37,7 @@ def test_run_has_the_use_of_its_whole_tree(live: LiveHome) -> None:
     assert 120 << 20 < (done.peak_rss_bytes or 0) < 1 << 30
     own_seconds = float(live.messages(run, "stdout")[0])
     assert own_seconds + 0.1 < (done.cpu_seconds or 0.0) < 30.0
-    live.deck.retry(run.id, completed=True)
+    live.deck.flow_runs.retry(run.id, completed=True)
     assert (live.now(run).peak_rss_bytes, live.now(run).cpu_seconds) == (None, None)
 
 

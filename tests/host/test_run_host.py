@@ -97,9 +97,9 @@ def test_sudden_end_is_a_crash_that_says_how(
     assert (crashed.state_message or "").startswith(message)
     assert (crashed.exit_code, crashed.signal) == (exit_code, number)
     assert (crashed.warning_count, crashed.error_count) == (1, 1)
-    below = live.deck.subflow_runs(run.key)[0]
+    below = live.deck.flow_runs.subflows(run.key)[0]
     assert below.state_type is StateType.CRASHED
-    assert [call.state_type for call in live.deck.task_runs(below.key)] == [StateType.CRASHED]
+    assert [call.state_type for call in live.deck.task_runs.of_flow_run(below.key)] == [StateType.CRASHED]
     assert live.log(run)[-1].message == f"Crashed: {crashed.state_message}"
 
 
@@ -232,7 +232,7 @@ def test_cancel_lets_the_flow_tidy_up_and_leaves_no_process(live: LiveHome) -> N
     run = live.create(STUBBORN)
     host = live.start_host(run)
     stubborn = int(live.until(lambda: live.messages(run, "stdout"))[0])
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     assert host.wait(30) == 0
     assert live.now(run).state_type is StateType.CANCELLED
     assert live.messages(run, "logger") == ["tidied up"]
@@ -251,7 +251,7 @@ def test_forced_cancel_does_not_wait(live: LiveHome) -> None:
     live.environment["FLOWDECK_CANCEL_GRACE_SECONDS"] = "1000"
     host = live.start_host(run)
     live.until_said(run, "deaf")
-    live.deck.cancel(run.id, force=True)
+    live.deck.flow_runs.cancel(run.id, force=True)
     assert host.wait(30) == 0
     cancelled = live.now(run)
     assert (cancelled.state_name, cancelled.state_message) == ("Cancelled", "Cancelled by force.")
@@ -270,7 +270,7 @@ def test_cancel_kills_after_the_grace(live: LiveHome) -> None:
     host = live.start_host(run)
     live.until_said(run, "deaf")
     asked = time.monotonic()
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     assert host.wait(30) == 0
     assert time.monotonic() - asked >= 1.0
     cancelled = live.now(run)
@@ -287,7 +287,7 @@ def test_cancel_before_the_host_came_up_runs_no_user_code(live: LiveHome) -> Non
         def main(): pass
         """)
     incarnation = live.claim()
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     assert live.start_host(run, incarnation).wait(30) == 0
     assert live.now(run).state_type is StateType.CANCELLED
     assert not (live.folder / "imported").exists()
@@ -351,7 +351,7 @@ def test_log_says_that_a_deaf_process_had_to_be_killed(tmp_path: Path) -> None:
             """)
         host = live.start_host(run)
         live.until_said(run, "deaf")
-        live.deck.cancel(run.id)
+        live.deck.flow_runs.cancel(run.id)
         host.wait()
         assert live.now(run).state_message == "Cancelled on request."
         assert any("1 process of the run did not end when asked" in text for text in live.messages(run, "engine"))

@@ -121,7 +121,7 @@ def test_run_that_is_not_to_begin_any_more_is_left_alone(
     run = live.create(NOTES_THAT_IT_RAN)
     incarnation = live.claim() + incarnations_later
     if not incarnations_later:
-        live.deck.cancel(run.id)
+        live.deck.flow_runs.cancel(run.id)
     spare.give(run, incarnation)
     assert spare.process.wait(30) == 0
     assert live.now(run).state_type is (StateType.PENDING if incarnations_later else StateType.CANCELLED)

@@ -48,7 +48,7 @@ def test_run_that_crashed_is_scheduled_again(live: LiveHome, notes: list[str]) -
     assert again.state_message is not None
     assert again.state_message.endswith("Start 2 of 3.")
     assert "SIGKILL" in again.state_message
-    names = [state.state_name for state in live.deck.states(run.key)]
+    names = [state.state_name for state in live.deck.flow_runs.states(run.key)]
     assert names == ["Scheduled", "Pending", "Running", "Crashed", "Scheduled"]
     kept = live.database.reader().execute("SELECT environment FROM flow_run").fetchone()[0]
     assert json.loads(kept)["NOTES"] == notes[0]
@@ -72,7 +72,7 @@ def test_retry_by_a_user_counts_crashes_anew(live: LiveHome, notes: list[str]) -
     run = live.create(FALLS, environment={"NOTES": notes[0]})
     for _ in range(3):
         live.start_host(run).wait(30)
-    live.deck.retry(run.id)
+    live.deck.flow_runs.retry(run.id)
     live.set_columns(run, environment=json.dumps({**live.environment, "NOTES": notes[0]}))
     live.start_host(run).wait(30)
     again = live.now(run)
@@ -114,7 +114,7 @@ def test_cancelled_run_is_not_started_again(live: LiveHome) -> None:
         """)
     host = live.start_host(run)
     live.until_said(run, "deaf")
-    live.deck.cancel(run.id, force=True)
+    live.deck.flow_runs.cancel(run.id, force=True)
     host.wait(30)
     assert live.now(run).state_type is StateType.CANCELLED
 

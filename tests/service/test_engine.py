@@ -58,14 +58,19 @@ def test_run_survives_the_engine_and_the_next_one_sees_its_end(live: LiveHome) -
     live.until_named(run, "Running")
     first.kill()
     first.wait()
-    assert not live.deck.engine_status().running
+    assert not live.deck.engine.status().running
     live.start_engine()
     (live.folder / "go").touch()
     done = live.until_over(run)
     assert done.state_type is StateType.COMPLETED
     assert live.until(lambda: live.now(run).exit_code is not None)
     assert live.messages(run, "stdout") == ["went"]
-    assert [state.state_name for state in live.deck.states(run.key)] == ["Scheduled", "Pending", "Running", "Completed"]
+    assert [state.state_name for state in live.deck.flow_runs.states(run.key)] == [
+        "Scheduled",
+        "Pending",
+        "Running",
+        "Completed",
+    ]
 
 
 def test_run_ends_with_no_engine_at_all(live: LiveHome) -> None:
@@ -86,7 +91,7 @@ def test_second_engine_says_so_and_leaves(live: LiveHome, started_by: str, code:
     second = live.start_engine(started_by)
     assert second.wait(30) == code
     assert f"Another engine (pid {first.pid}) serves" in live.stderr()
-    assert live.deck.engine_status().pid == first.pid
+    assert live.deck.engine.status().pid == first.pid
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -106,7 +111,7 @@ def test_engine_of_a_front_end_ends_when_nobody_needs_it(brief: LiveHome) -> Non
     """No client, nothing to do: it goes by itself."""
     assert brief.start_engine("cli").wait(30) == 0
     assert "Nobody has needed an engine" in brief.stderr()
-    assert not brief.deck.engine_status().running
+    assert not brief.deck.engine.status().running
 
 
 def test_engine_of_a_front_end_stays_for_clients_and_runs(brief: LiveHome) -> None:
@@ -121,7 +126,7 @@ def test_engine_of_a_front_end_stays_for_clients_and_runs(brief: LiveHome) -> No
         scheduled = brief.create(QUICK, scheduled_at=datetime.now(UTC) + timedelta(hours=1))
     time.sleep(0.6)
     assert engine.poll() is None
-    brief.deck.cancel(scheduled.id)
+    brief.deck.flow_runs.cancel(scheduled.id)
     assert engine.wait(30) == 0
 
 

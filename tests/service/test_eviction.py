@@ -64,7 +64,7 @@ def test_what_a_row_names_stays(home: Home, eviction: Eviction) -> None:
 def test_files_of_a_deleted_run_go_but_what_is_cached_stays(home: Home, eviction: Eviction, deck: Deck) -> None:
     """The cached result outlives its run; its name leads to it."""
     main()
-    deck.delete(deck.flow_runs()[0].id)
+    deck.flow_runs.delete(deck.flow_runs.select()[0].id)
     assert eviction.clear() == 0  # all of them are young
     age(home)
     assert eviction.clear() == 2
@@ -74,7 +74,7 @@ def test_files_of_a_deleted_run_go_but_what_is_cached_stays(home: Home, eviction
 def test_expired_result_goes(home: Home, eviction: Eviction, deck: Deck, database: Database) -> None:
     """Once neither a run nor the cache needs it; its name goes with it."""
     main()
-    deck.delete(deck.flow_runs()[0].id)
+    deck.flow_runs.delete(deck.flow_runs.select()[0].id)
     age(home)
     database.write(lambda connection: connection.execute("UPDATE cached_result SET expires_at = 1"))
     assert eviction.clear() == 3

@@ -125,7 +125,7 @@ def test_script_has_its_moment_to_cancel_itself_after_a_sleep(live: LiveHome) ->
     clock.wall_seconds = run.created_at.timestamp()
     watching = supervisor(live, clock)
     watching.look()
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     watching.look()
     clock.wall_seconds += 9 * 3600.0
     watching.look()

@@ -81,7 +81,7 @@ def trigger(live: LiveHome, body: str, environment: Mapping[str, str] | None = N
 
 
 def until_ready(live: LiveHome, count: int = 1) -> None:
-    live.until(lambda: live.deck.engine_status().spares_ready == count)
+    live.until(lambda: live.deck.engine.status().spares_ready == count)
 
 
 def engine_with_spare(live: LiveHome) -> tuple[int, int]:
@@ -113,7 +113,7 @@ def processes_of(live: LiveHome, run: FlowRun) -> tuple[int, int]:
 
 
 def state_names(live: LiveHome, run: FlowRun) -> list[str]:
-    return [state.state_name for state in live.deck.states(run.key)]
+    return [state.state_name for state in live.deck.flow_runs.states(run.key)]
 
 
 def until_gone(live: LiveHome, run: FlowRun) -> FlowRun:
@@ -177,7 +177,7 @@ def test_cancel_of_a_run_in_a_spare_leaves_no_process(live: LiveHome) -> None:
     run = trigger(live, body)
     stubborn = int(live.until(lambda: live.messages(run, "stdout"))[0])
     assert processes_of(live, run) == pair
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     live.until(lambda: not is_running(pair[0]))
     assert live.now(run).state_type is StateType.CANCELLED
     assert live.messages(run, "logger") == ["tidied up"]
@@ -220,7 +220,7 @@ def test_variables_that_are_read_at_the_start_need_a_new_process(live: LiveHome,
     assert live.until_over(run).state_type is StateType.COMPLETED
     assert set(processes_of(live, run)).isdisjoint(pair)
     assert pair_of(engine.pid) == pair
-    assert live.deck.engine_status().spares_ready == 1
+    assert live.deck.engine.status().spares_ready == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -231,12 +231,12 @@ def test_spares_leave_with_their_engine_and_runs_stay(live: LiveHome, number: si
     given = pair_of(engine.pid)
     run = trigger(live, WAITS_FOR_GO)
     live.until_named(run, "Running")
-    live.until(lambda: pairs_of(engine.pid) not in ([], [given]) and live.deck.engine_status().spares_ready == 1)
+    live.until(lambda: pairs_of(engine.pid) not in ([], [given]) and live.deck.engine.status().spares_ready == 1)
     waiting = next(pair for pair in pairs_of(engine.pid) if pair != given)
     engine.send_signal(number)
     engine.wait(30)
     live.until(lambda: not any(is_running(pid) for pid in waiting), seconds=1.0)
-    assert live.deck.engine_status().spares_ready == 0
+    assert live.deck.engine.status().spares_ready == 0
     (live.folder / "go").touch()
     assert until_gone(live, run).state_type is StateType.COMPLETED
     assert live.messages(run, "stdout") == ["went"]
@@ -250,7 +250,7 @@ def test_spare_that_dies_while_it_waits_is_replaced(live: LiveHome, which: int) 
     until_ready(live)
     old = pair_of(engine.pid)
     os.kill(old[which], signal.SIGKILL)
-    live.until(lambda: pairs_of(engine.pid) not in ([], [old]) and live.deck.engine_status().spares_ready == 1)
+    live.until(lambda: pairs_of(engine.pid) not in ([], [old]) and live.deck.engine.status().spares_ready == 1)
     assert not any(is_running(pid) for pid in old)
     new = pair_of(engine.pid)
     run = trigger(live, QUICK)
@@ -314,7 +314,7 @@ def test_no_spares_where_none_are_wanted(without_spares: LiveHome) -> None:
     run = trigger(live, NOTES_THAT_IT_RAN.format("time.sleep(1)"))
     assert live.until_over(run).state_type is StateType.COMPLETED
     assert pairs_of(engine.pid) == []
-    assert live.deck.engine_status().spares_ready == 0
+    assert live.deck.engine.status().spares_ready == 0
 
 
 def test_waiting_costs_no_processor(live: LiveHome) -> None:
@@ -362,7 +362,7 @@ def test_python_that_cannot_wait_is_said_once(live: LiveHome) -> None:
     run = trigger(live, QUICK, interpreter=str(other))
     assert live.until_over(run).state_type is StateType.COMPLETED
     live.until(lambda: f"A spare of {other} did not get ready" in live.stderr())
-    assert live.deck.engine_status().spares_ready == 1
+    assert live.deck.engine.status().spares_ready == 1
 
 
 def test_python_with_another_flowdeck_gives_no_spare(live: LiveHome) -> None:
@@ -378,4 +378,4 @@ def test_python_with_another_flowdeck_gives_no_spare(live: LiveHome) -> None:
     run = trigger(live, QUICK, interpreter=str(other))
     assert live.until_over(run).state_type is StateType.COMPLETED
     live.until(lambda: f"No spare of {other}: it has flowdeck 0.0.9." in live.stderr())
-    assert live.deck.engine_status().spares_ready == 1
+    assert live.deck.engine.status().spares_ready == 1

@@ -66,7 +66,7 @@ def test_claim_is_counted_anew_in_each_attempt(live: LiveHome) -> None:
     for _ in range(2):
         live.claim()
         supervisor(live).look()
-    live.deck.retry(run.id)
+    live.deck.flow_runs.retry(run.id)
     live.claim()
     supervisor(live).look()
     assert live.now(run).state_type is StateType.SCHEDULED
@@ -78,7 +78,7 @@ def test_claimed_run_is_started_by_the_next_engine(live: LiveHome) -> None:
     live.claim(seconds_ago=START_PATIENCE_SECONDS)
     live.start_engine()
     assert live.until_over(run).state_type is StateType.COMPLETED
-    names = [state.state_name for state in live.deck.states(run.key)]
+    names = [state.state_name for state in live.deck.flow_runs.states(run.key)]
     assert names == ["Scheduled", "Pending", "Scheduled", "Pending", "Running", "Completed"]
 
 
@@ -86,7 +86,7 @@ def test_cancelled_claim_without_a_host_becomes_cancelled(live: LiveHome) -> Non
     """A cancel does not hang because nobody ever started the run."""
     run = live.create(QUICK)
     live.claim()
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     supervisor(live).look()
     assert live.now(run).state_type is StateType.CANCELLED
 
@@ -166,7 +166,7 @@ def test_script_run_that_waits_for_its_retry_is_crashed_when_its_process_is_gone
 
         main()
         """)
-    run = live.until(live.deck.flow_runs)[0]
+    run = live.until(live.deck.flow_runs.select)[0]
     live.until_named(run, "AwaitingRetry")
     script.kill()
     script.wait()
@@ -180,10 +180,10 @@ def test_cancelled_script_is_ended_with_its_children_but_not_its_group(live: Liv
     shell = live.start(
         arguments=["sh", "-c", f"{sys.executable} {live.folder}/script.py; echo shell goes on >&2; sleep 60"]
     )
-    run = live.until(live.deck.flow_runs)[0]
+    run = live.until(live.deck.flow_runs.select)[0]
     child = int(live.until(lambda: live.messages(run, "logger"))[0])
     live.start_engine()
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     assert live.until_over(run).state_type is StateType.CANCELLED
     live.until(lambda: "shell goes on" in live.stderr())
     live.until(lambda: not is_running(child))
@@ -200,9 +200,9 @@ def test_deaf_script_is_killed_after_the_grace(live: LiveHome) -> None:
 
         main()
         """)
-    run = live.until(live.deck.flow_runs)[0]
+    run = live.until(live.deck.flow_runs.select)[0]
     live.start_engine()
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     cancelled = live.until_over(run)
     assert (cancelled.state_name, cancelled.state_message) == ("Cancelled", "Cancelled on request.")
     assert script.wait(30) == -signal.SIGKILL
@@ -224,10 +224,10 @@ def test_script_that_goes_on_after_its_cancel_keeps_its_children(live: LiveHome)
         except BaseException: pass
         while True: time.sleep(0.05)
         """)
-    run = live.until(live.deck.flow_runs)[0]
+    run = live.until(live.deck.flow_runs.select)[0]
     child = int(live.until(lambda: live.messages(run, "logger"))[0])
     keeper = Supervisor(live.database, lambda key, incarnation: False)
-    live.deck.cancel(run.id)
+    live.deck.flow_runs.cancel(run.id)
     live.until(lambda: not keeper.look())
     assert live.now(run).state_type is StateType.CANCELLED
     assert is_running(child)
@@ -245,7 +245,7 @@ def test_engine_passes_a_cancel_on_to_the_host(live: LiveHome, force: bool) -> N
         """)
     live.start_engine()
     live.until_said(run, "begun")
-    live.deck.cancel(run.id, force=force)
+    live.deck.flow_runs.cancel(run.id, force=force)
     assert live.until_over(run).state_type is StateType.CANCELLED
 
 
@@ -257,7 +257,7 @@ def test_retried_run_is_not_closed_by_what_was_known_of_its_last_attempt(live: L
         """)
     live.start_host(run).wait(30)
     pid, host_pid = live.now(run).pid, live.now(run).host_pid
-    live.deck.retry(run.id)
+    live.deck.flow_runs.retry(run.id)
     holder = process_claims.Holder(run.key, 1, host_pid, pid)
     ended = live.database.write(lambda connection: process_claims.end(connection, holder, 0, "gone"))
     assert ended is None

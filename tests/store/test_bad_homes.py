@@ -179,16 +179,16 @@ def test_store_that_another_program_locks(
     assert holder.line() == "held"
     monkeypatch.setattr(database_module, "LOCK_PATIENCE_SECONDS", 0.1)
     deck = Deck(database.home.path)
-    assert deck.flow_runs() == []
+    assert deck.flow_runs.select() == []
     path = database.home.database
     with pytest.raises(
         StoreError, match=rf"^{path} was locked by another program for 0 s\. Nothing was written; close"
     ):
-        deck.watch_folder(Path("/tmp"))
+        deck.folders.watch(Path("/tmp"))
     holder.tell()
     assert holder.end().code == 0
-    deck.watch_folder(Path("/tmp"))
-    assert deck.engine_status().folders == (os.path.realpath("/tmp"),)
+    deck.folders.watch(Path("/tmp"))
+    assert deck.engine.status().folders == (os.path.realpath("/tmp"),)
     deck.close()
 
 
@@ -239,13 +239,13 @@ def test_disk_that_fills_up_under_a_flow(small_disk: Path, empty_home: Path, scr
     assert ended.code == 1
     assert f"The disk that holds {home.path} is full; nothing was written." in ended.err
     deck = Deck(home.path)
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert run.state_name == "Failed"
     assert run.error is not None
     assert "is full; nothing was written" in run.error.message
-    completed = [task for task in deck.task_runs(run.key) if task.state_name == "Completed"]
+    completed = [task for task in deck.task_runs.of_flow_run(run.key) if task.state_name == "Completed"]
     assert [task.index for task in completed[:5]] == list(range(5))
-    reader = deck.log(run)
+    reader = deck.logs.of_run(run)
     messages = [record.message for record in reader.records()]
     reader.close()
     assert "before" in messages

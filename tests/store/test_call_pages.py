@@ -37,14 +37,14 @@ def run(home: SeededHome) -> FlowRun:
 
 
 def names(home: SeededHome, run: FlowRun, query: CallQuery) -> list[str]:
-    return [line.name for line in home.deck.call_page(run.key, query).lines]
+    return [line.name for line in home.deck.task_runs.call_page(run.key, query).lines]
 
 
 def test_all_calls_stand_with_each_map_as_one_line(home: SeededHome, run: FlowRun) -> None:
     """In the order in which they were made; the same lines as below a run in the list."""
-    page = home.deck.call_page(run.key, CallQuery(order="call"))
+    page = home.deck.task_runs.call_page(run.key, CallQuery(order="call"))
     assert [line.name for line in page.lines] == ["extract-0", "load ×4", "check-5", "publish-6"]
-    assert (page.total, list(page.lines)) == (4, home.deck.call_lines(run.key))
+    assert (page.total, list(page.lines)) == (4, home.deck.task_runs.call_lines(run.key))
 
 
 def test_failures_come_first(home: SeededHome, run: FlowRun) -> None:
@@ -61,9 +61,9 @@ def test_slowest_come_first(home: SeededHome) -> None:
 
 def test_a_stretch_tells_how_many_there_are(home: SeededHome, run: FlowRun) -> None:
     """Whatever its limit; behind the end it is empty."""
-    page = home.deck.call_page(run.key, CallQuery(group=1, order="call", offset=1, limit=2))
+    page = home.deck.task_runs.call_page(run.key, CallQuery(group=1, order="call", offset=1, limit=2))
     assert ([line.name for line in page.lines], page.total) == (["load-2", "load-3"], 4)
-    assert home.deck.call_page(run.key, CallQuery(offset=9, limit=2)).lines == ()
+    assert home.deck.task_runs.call_page(run.key, CallQuery(offset=9, limit=2)).lines == ()
 
 
 def test_a_text_in_the_name(home: SeededHome, run: FlowRun) -> None:
@@ -75,7 +75,7 @@ def test_a_text_in_the_name(home: SeededHome, run: FlowRun) -> None:
 
 def test_items_have_their_own_state_and_count_as_one(home: SeededHome, run: FlowRun) -> None:
     """A line of an item is like that of a call."""
-    (failed,) = home.deck.call_page(run.key, CallQuery(group=1, limit=1)).lines
+    (failed,) = home.deck.task_runs.call_page(run.key, CallQuery(group=1, limit=1)).lines
     assert (failed.group, failed.counts.total, failed.state_name) == (None, 1, "Failed")
 
 
@@ -83,5 +83,5 @@ def test_only_the_current_attempt_counts(home: SeededHome, run: FlowRun) -> None
     """A retry begins anew."""
     home.set_state(run.key, "Failed", NOW)
     (home.folder / "flows.py").write_text("")
-    home.deck.retry(run.id)
-    assert home.deck.call_page(run.key, CallQuery()).total == 0
+    home.deck.flow_runs.retry(run.id)
+    assert home.deck.task_runs.call_page(run.key, CallQuery()).total == 0

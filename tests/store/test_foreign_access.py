@@ -34,7 +34,7 @@ def test_flow_that_opens_the_store_with_the_other_library_fails_with_a_sentence(
         main()
         """)
     assert ended.code == 1
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert run.error is not None
     assert (run.state_name, run.task_counts.completed) == ("Failed", 1)
     assert run.error.type.endswith("StoreError")

@@ -46,8 +46,8 @@ def test_flow_that_closes_all_descriptors_is_told_at_once(scripts: Scripts, deck
         """)
     assert (ended.code, ended.out) == (1, "True True")
     assert SENTENCE in ended.err.splitlines()[-1]
-    (run,) = deck.flow_runs()
-    assert [call.state_name for call in deck.task_runs(run.key)] == ["Completed"] * 5
+    (run,) = deck.flow_runs.select()
+    assert [call.state_name for call in deck.task_runs.of_flow_run(run.key)] == ["Completed"] * 5
     check_sound(deck)
 
 
@@ -61,7 +61,7 @@ def test_end_of_a_process_without_our_files_touches_nobody_elses(scripts: Script
         """)
     assert (ended.code, ended.out) == (0, ""), ended.err
     assert not any(path.read_bytes().strip(b"\0") for path in scripts.folder.glob("mine-*"))
-    assert [run.state_name for run in deck.flow_runs()] == ["Completed"]
+    assert [run.state_name for run in deck.flow_runs.select()] == ["Completed"]
     check_sound(deck)
 
 
@@ -82,6 +82,6 @@ def test_daemon_that_closes_all_descriptors_leaves_its_parents_alone(scripts: Sc
         main()
         """)
     assert (ended.code, ended.out) == (0, "0 True\n"), ended.err
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert (run.state_name, run.task_counts.completed) == ("Completed", 10)
     check_sound(deck)

@@ -61,7 +61,7 @@ class LiveHome:
 
     def create(self, body: str, environment: Mapping[str, str] | None = None, **options: Any) -> FlowRun:
         """Schedule a run of a flow of this body, as if it was triggered in `environment` (this home's by default)."""
-        run = self.deck.create_flow_run(self.flow(body), {}, **options)
+        run = self.deck.flow_runs.create(self.flow(body), {}, **options)
         kept = self.environment if environment is None else {**self.environment, **environment}
         self.set_columns(run, environment=json.dumps(kept))
         return run
@@ -82,15 +82,15 @@ class LiveHome:
 
     def all_runs(self) -> list[FlowRun]:
         """Return every run, subflows included, newest first."""
-        return self.deck.flow_runs(RunQuery(limit=0))
+        return self.deck.flow_runs.select(RunQuery(limit=0))
 
     def now(self, run: FlowRun) -> FlowRun:
         """Return a run as it is now."""
-        return self.deck.flow_run(run.id)
+        return self.deck.flow_runs.find(run.id)
 
     def log(self, run: FlowRun) -> list[LogRecord]:
         """Return what is in a run's log."""
-        with contextlib.closing(self.deck.log(run)) as reader:
+        with contextlib.closing(self.deck.logs.of_run(run)) as reader:
             return list(reader.records())
 
     def messages(self, run: FlowRun, source: str) -> list[str]:
@@ -107,14 +107,14 @@ class LiveHome:
     def start_engine(self, started_by: str = "server") -> subprocess.Popen[bytes]:
         """Start an engine and return once it serves the home."""
         engine = self.start("flowdeck.service", "--started-by", started_by)
-        self.until(lambda: self.deck.engine_status().pid == engine.pid or engine.poll() is not None)
+        self.until(lambda: self.deck.engine.status().pid == engine.pid or engine.poll() is not None)
         return engine
 
     def kill_engine(self) -> None:
         """SIGKILL the engine that serves the home, whoever started it."""
-        pid = self.until(lambda: self.deck.engine_status().pid)
+        pid = self.until(lambda: self.deck.engine.status().pid)
         os.kill(pid, signal.SIGKILL)
-        self.until(lambda: self.deck.engine_status().pid != pid)
+        self.until(lambda: self.deck.engine.status().pid != pid)
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ours to its end, as a user does in the folder of flows."""
@@ -196,7 +196,7 @@ class LiveHome:
         for child in self._children:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)  # each is the leader of a session of its own
-        if (engine := self.deck.engine_status().pid) is not None:  # brought up by a screen or a command
+        if (engine := self.deck.engine.status().pid) is not None:  # brought up by a screen or a command
             with contextlib.suppress(ProcessLookupError):
                 os.kill(engine, signal.SIGKILL)
         for run in process_claims.live_runs(self.database.reader()):

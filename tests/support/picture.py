@@ -29,12 +29,12 @@ async def _photograph(home: str) -> str:
     async with app.run_test(size=SIZE) as pilot:
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         deck = Deck(home)
-        deck.ensure_engine(started_by="tui")
-        while not any(entry.name == "code-census" for entry in deck.flows()):
+        deck.engine.ensure(started_by="tui")
+        while not any(entry.name == "code-census" for entry in deck.flows.entries()):
             assert asyncio.get_running_loop().time() < deadline, "the flows were not found in time"
             await pilot.pause(0.1)
-        run = deck.create_flow_run(deck.flow("code-census"), {"limit": 120})
-        while deck.flow_run(run.id).task_counts.completed < 10:
+        run = deck.flow_runs.create(deck.flows.find("code-census"), {"limit": 120})
+        while deck.flow_runs.find(run.id).task_counts.completed < 10:
             assert asyncio.get_running_loop().time() < deadline, "the run did not get going in time"
             await pilot.pause(0.05)
         await pilot.press("1", "g")
@@ -43,8 +43,8 @@ async def _photograph(home: str) -> str:
         await pilot.pause(0.6)
         picture = app.export_screenshot(title="flowdeck sample_flows")
         with contextlib.suppress(RefusedError):  # it may be over by now
-            deck.cancel(run.id, force=True)
-        deck.stop_engine()
+            deck.flow_runs.cancel(run.id, force=True)
+        deck.engine.stop()
         deck.close()
     return picture
 

@@ -103,7 +103,7 @@ class SeededHome:
             self.call(key, call, at, incarnation)
         if state not in ("Scheduled", "Running"):
             self.set_state(key, state, started + timedelta(seconds=took_seconds), error=error, message=message)
-        run = self.deck.flow_run_by_key(key)
+        run = self.deck.flow_runs.by_key(key)
         assert run is not None
         return run
 
@@ -185,7 +185,7 @@ class SeededHome:
             name.replace("-", "_"), name, 10, description, schema or {"type": "object", "properties": {}}
         )
         self.catalogue.put_file(str(self.folder), file, "0" * 64, "python", "ok", None, [described, *others])
-        return next(entry for entry in self.deck.flows(str(self.folder)) if entry.name == name)
+        return next(entry for entry in self.deck.flows.entries(str(self.folder)) if entry.name == name)
 
     def broken_file(self, file: str, error: RunError) -> None:
         self.catalogue.put_file(str(self.folder), file, "0" * 64, "python", "import_error", error, None)

@@ -103,7 +103,7 @@ async def test_a_run_that_is_not_there_is_said_not_to_be(home: SeededHome) -> No
 async def test_jump_goes_to_a_run_by_a_part_of_its_id(home: SeededHome) -> None:
     """Also to one that is far down the list."""
     fill(home)
-    wanted = home.deck.flow_run("old-50")
+    wanted = home.deck.flow_runs.find("old-50")
     async with running_app(home) as (app, pilot):
         await press(pilot, "'", *short_id(wanted.id))
         await until(pilot, lambda: "old-50" in line_with(pilot, ">"))

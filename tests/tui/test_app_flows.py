@@ -337,7 +337,7 @@ async def test_keys_typed_ahead_of_a_dialog_go_into_it(home: SeededHome) -> None
         for letter in "etl":
             app.post_message(Key(letter, letter))
         await until_shown(pilot, "/etl")
-        assert len(home.deck.flow_runs()) == 1
+        assert len(home.deck.flow_runs.select()) == 1
 
 
 # -- keys that do not act here -----------------------------------------------------------------------------------------
@@ -372,4 +372,4 @@ async def test_a_form_typed_ahead_is_filled_in_order(home: SeededHome) -> None:
             app.post_message(Key(key, letter))
         app.post_message(Key("enter", None))
         await until_shown(pilot, "-p days=42 -p path=x")
-        assert dict(home.deck.flow_runs()[0].parameters) == {"days": 42, "path": "x"}
+        assert dict(home.deck.flow_runs.select()[0].parameters) == {"days": 42, "path": "x"}

@@ -30,7 +30,7 @@ async def test_a_state_that_was_told_goes_when_the_run_leaves_it(home: SeededHom
     async with running_app(home) as (app, pilot):
         await press(pilot, "j", "x", "y")
         await until(pilot, lambda: "brave-otter: Cancelling" in app.status.text)
-        home.set_state(home.deck.flow_run("brave-otter").key, "Cancelled", NOW)
+        home.set_state(home.deck.flow_runs.find("brave-otter").key, "Cancelled", NOW)
         await until(pilot, lambda: "brave-otter" not in app.status.text)
         assert app.status.text.strip().startswith("$ flowdeck flow-run cancel")
 

@@ -140,7 +140,7 @@ async def test_r_retries_and_says_what_runs_again(home: SeededHome, size: tuple[
     async with running_app(home, size) as (app, pilot):
         await press(pilot, "j", "j", "r")
         await until_shown(pilot, "attempt 2: recorded calls are reused  ", "◷ Scheduled")
-        run = home.deck.flow_run("calm-heron")
+        run = home.deck.flow_runs.find("calm-heron")
         assert (run.attempt, run.state_type) == (2, StateType.SCHEDULED)
         assert f"$ flowdeck flow-run retry {short_id(run.id)}" in app.status.text
         await until_shown(pilot, "attempt 2: what is recorded does not")
@@ -173,7 +173,7 @@ async def test_x_asks_and_cancels_on_y(home: SeededHome, size: tuple[int, int]) 
         assert "Cancel quiet-lynx?" in screen_text(pilot)
         await press(pilot, "y")
         await until(pilot, lambda: "■ Cancelled" in line_with(pilot, "quiet-lynx"))
-        run = home.deck.flow_run("quiet-lynx")
+        run = home.deck.flow_runs.find("quiet-lynx")
         assert run.state_type is StateType.CANCELLED
         assert app.status.text.strip().endswith(f"$ flowdeck flow-run cancel {short_id(run.id)}")
         assert app.runs_pane.table.has_focus
@@ -186,7 +186,7 @@ async def test_anything_but_y_cancels_nothing(home: SeededHome, answer: str) -> 
     async with running_app(home) as (_, pilot):
         await press(pilot, "x", answer)
         await until_shown(pilot, "Nothing was changed.")
-        assert home.deck.flow_run("quiet-lynx").state_type is StateType.SCHEDULED
+        assert home.deck.flow_runs.find("quiet-lynx").state_type is StateType.SCHEDULED
 
 
 @BOTH_SIZES
@@ -340,7 +340,7 @@ async def test_what_was_asked_for_is_done_before_leaving(home: SeededHome) -> No
         for key in ("x", "y", "q"):
             app.simulate_key(key)
         await until(pilot, lambda: not app.is_running)
-    assert home.deck.flow_run("quiet-lynx").state_type is StateType.CANCELLED
+    assert home.deck.flow_runs.find("quiet-lynx").state_type is StateType.CANCELLED
 
 
 async def test_leaving_says_what_goes_on(home: SeededHome) -> None:

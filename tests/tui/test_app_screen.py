@@ -157,7 +157,7 @@ async def test_a_question_and_a_text_wait_while_another_window_has_the_keyboard(
         await focus(app, pilot, events.AppBlur())
         await until(pilot, lambda: app._batch_count)
         await press(pilot, "y")
-        await until(pilot, lambda: home.deck.flow_run(run.id).state_name == "Cancelling")
+        await until(pilot, lambda: home.deck.flow_runs.find(run.id).state_name == "Cancelling")
         await press(pilot, "/", *"fox")
         await focus(app, pilot, events.AppBlur())
         await until(pilot, lambda: app._batch_count)

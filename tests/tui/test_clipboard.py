@@ -89,7 +89,7 @@ def test_the_command_that_starts_a_flow_of_any_name_can_be_pasted(home: SeededHo
     """A shell must read the name as one word, and run nothing that it holds."""
     run = home.run("calm-heron", "nightly $(load) report", "Completed")
     home.flow("nightly $(load) report")
-    (entry,) = home.deck.flows(str(home.folder))
+    (entry,) = home.deck.flows.entries(str(home.folder))
     for choices in (copies_of_run(run), copies_of_flow(entry)):
         found = {choice.label: choice.text for choice in choices}
         assert found["create command"] == "flowdeck flow-run create 'nightly $(load) report'"
@@ -98,7 +98,7 @@ def test_the_command_that_starts_a_flow_of_any_name_can_be_pasted(home: SeededHo
 def test_a_broken_file_offers_its_error(home: SeededHome) -> None:
     """And where it lies."""
     home.broken_file("bad.py", ERROR)
-    (entry,) = home.deck.flows(str(home.folder))
+    (entry,) = home.deck.flows.entries(str(home.folder))
     found = {choice.label: choice.text for choice in copies_of_flow(entry)}
     assert found["traceback"].startswith("Traceback")
     assert found["path"] == f"{home.folder}/bad.py"

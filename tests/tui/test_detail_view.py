@@ -33,7 +33,7 @@ def test_only_what_the_row_does_not_tell_is_asked_for(home: SeededHome) -> None:
     for tab in (Tab.LOG, Tab.PARAMETERS, Tab.ERROR):
         assert DetailView(tab).query(run) is None
     assert DetailView(Tab.STATES).query(run) == DetailQuery(run.key, wants_states=True)
-    (group,) = home.deck.call_lines(run.key)
+    (group,) = home.deck.task_runs.call_lines(run.key)
     view = DetailView(Tab.TASKS, group, CallPage(7, "x"), "call", "te", 20)
     assert view.query(run) == DetailQuery(run.key, False, True, 1, "te", "call", 20, STRETCH, 7)
 
@@ -41,7 +41,7 @@ def test_only_what_the_row_does_not_tell_is_asked_for(home: SeededHome) -> None:
 def test_the_title_tells_how_deep_one_is(home: SeededHome) -> None:
     """Run, map, item; filter and order."""
     run = seed(home)
-    (group,) = home.deck.call_lines(run.key)
+    (group,) = home.deck.task_runs.call_lines(run.key)
     view = DetailView(Tab.TASKS, group, CallPage(7, "load-0"))
     assert text_of(view.title(run, UNICODE)).strip() == "calm-heron ▸ load ×3 ▸ load-0  ✓ Completed"
     view = DetailView(Tab.TASKS, text="lo", order="slowest")
@@ -69,7 +69,7 @@ def test_the_stretch_in_memory_lies_around_what_is_looked_at() -> None:
 def test_a_detail_of_a_run_that_is_gone_is_empty(home: SeededHome) -> None:
     """It may be deleted while one looks at it."""
     run = seed(home)
-    home.deck.delete(run.id)
+    home.deck.flow_runs.delete(run.id)
     detail = read_detail(home.deck, DetailQuery(run.key, True, True, call_id=run.key * 100_000_000 + 1))
     assert (list(detail.states), detail.call, list(detail.subflows)) == ([], None, [])
     assert detail.calls is not None
@@ -85,7 +85,7 @@ def test_a_row_that_is_not_in_memory_is_asked_for(home: SeededHome) -> None:
     wanted: list[int] = []
     rows = CallRows(LOOK, wanted.append)
     query = DetailQuery(run.key, wants_calls=True, group=1, order="call", offset=4, limit=3)
-    page = home.deck.call_page(run.key, CallQuery(group=1, order="call", offset=4, limit=3))
+    page = home.deck.task_runs.call_page(run.key, CallQuery(group=1, order="call", offset=4, limit=3))
     rows.take(Detail(query, calls=page))
     assert len(rows) == 10
     assert [rows.row(index).cells["name"].text for index in range(3, 8)] == ["…", "load-4", "load-5", "load-6", "…"]

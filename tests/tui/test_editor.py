@@ -79,5 +79,5 @@ def test_a_broken_file_is_opened_where_it_is_broken(home: SeededHome) -> None:
     entry = home.flow("etl")
     assert place_of_flow(entry) == Place(os.path.join(home.folder, "flows.py"), 10)
     home.broken_file("bad.py", RunError("SyntaxError", "m", "", str(home.folder / "bad.py"), 3))
-    broken = next(one for one in home.deck.flows() if one.status != "ok")
+    broken = next(one for one in home.deck.flows.entries() if one.status != "ok")
     assert place_of_flow(broken) == Place(str(home.folder / "bad.py"), 3)

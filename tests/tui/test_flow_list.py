@@ -32,7 +32,7 @@ def flows(home: SeededHome) -> FlowList:
     home.broken_file("sync.py", ERROR)
     home.run("done", "etl", ago_seconds=100)
     rows = FlowList(LOOK)
-    rows.replace(home.deck.flows(str(home.folder)))
+    rows.replace(home.deck.flows.entries(str(home.folder)))
     return rows
 
 
@@ -57,7 +57,7 @@ def test_a_broken_file_shows_error_line_and_traceback(flows: FlowList) -> None:
 def test_a_file_that_broke_keeps_the_flows_that_were_known(home: SeededHome, flows: FlowList) -> None:
     """And says that they are older than the file."""
     home.broken_file("hello.py", ERROR)
-    flows.replace(home.deck.flows(str(home.folder)))
+    flows.replace(home.deck.flows.entries(str(home.folder)))
     entry = next(entry for entry in flows.entries if entry.name == "hello")
     lines = flow_detail(entry)
     assert lines[0][1] is Tone.BAD
@@ -93,13 +93,13 @@ def test_flows_of_other_folders_stand_below_with_theirs(home: SeededHome, tmp_pa
     """The folder is told only where there are several; a flow of two watched folders stands there once."""
     home.flow("hello")
     rows = FlowList(LOOK, str(home.folder))
-    rows.replace(home.deck.flows())
+    rows.replace(home.deck.flows.entries())
     assert not rows.has_folders
     other = str(tmp_path / "other")
     for folder, file, name in ((other, "a.py", "another"), (str(tmp_path), "flows/flows.py", "hello")):
         described = FlowDescription(name, name, 1, None, {})
         home.catalogue.put_file(folder, file, "0" * 64, "python", "ok", None, [described])
-    rows.replace(home.deck.flows())
+    rows.replace(home.deck.flows.entries())
     assert rows.has_folders
     assert [rows.row(index).cells["name"].text for index in range(len(rows))] == ["hello", "Other folders", "another"]
     assert rows.entry(OTHER_FOLDERS.key) is None
@@ -113,12 +113,12 @@ def test_the_cursor_waits_in_ones_own_folder(home: SeededHome, tmp_path: Path) -
     view.resize(10)
     described = FlowDescription("another", "another", 1, None, {})
     home.catalogue.put_file(str(tmp_path / "other"), "a.py", "0" * 64, "python", "ok", None, [described])
-    others = home.deck.flows()
+    others = home.deck.flows.entries()
     rows.replace(others)
     view.sync()
     assert view.cursor == NONE_HERE.key
     home.flow("hello")
-    rows.replace(home.deck.flows())
+    rows.replace(home.deck.flows.entries())
     view.sync()
     own = rows.entry(view.cursor)
     assert own is not None
@@ -134,6 +134,6 @@ def test_a_filtered_list_has_no_headings(home: SeededHome, tmp_path: Path) -> No
     rows = FlowList(LOOK, str(home.folder))
     described = FlowDescription("another", "another", 1, None, {})
     home.catalogue.put_file(str(tmp_path / "other"), "a.py", "0" * 64, "python", "ok", None, [described])
-    rows.replace(home.deck.flows())
+    rows.replace(home.deck.flows.entries())
     rows.set_filter("another")
     assert [rows.row(index).cells["name"].text for index in range(len(rows))] == ["another"]

@@ -142,7 +142,7 @@ async def test_the_lines_of_one_call(home: SeededHome) -> None:
     async with running_app(home) as (app, pilot):
         panel = app.runs_pane.log_panel
         await until_shown(pilot, "3 lines")
-        panel.show_call(home.deck.call_lines(run.key)[1])
+        panel.show_call(home.deck.task_runs.call_lines(run.key)[1])
         await until_shown(pilot, "only b-1", "1 of 3 lines", "of b")
         assert "of a" not in screen_text(pilot).replace("of all", "")
         assert panel.step_back()

@@ -21,7 +21,7 @@ ERROR = RunError("ValueError", "bad city", "…", "/x/etl.py", 23)
 
 
 def call_of(home: SeededHome, run: FlowRun) -> CallLine:
-    return home.deck.call_lines(run.key)[0]
+    return home.deck.task_runs.call_lines(run.key)[0]
 
 
 def test_a_failed_run_says_its_error_and_place(home: SeededHome) -> None:
@@ -39,7 +39,7 @@ def test_a_failed_call_says_its_own_message(home: SeededHome) -> None:
 def test_a_run_that_waits_for_an_engine_says_so_and_how_to_get_one(home: SeededHome) -> None:
     """Nothing waits silently."""
     run = home.run("a", state="Scheduled")
-    waiting = home.deck.waits().reason(run, NOW, remedy="`flowdeck server start`")
+    waiting = home.deck.flow_runs.waits().reason(run, NOW, remedy="`flowdeck server start`")
     reason = reason_of(run, None, waiting=waiting)
     assert reason == ("no engine runs for this home: `flowdeck server start`", Tone.WARN)
     assert reason_of(run, None, waiting=None) is None

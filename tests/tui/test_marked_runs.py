@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from flowdeck.deck import Deck, FlowRun
+from flowdeck.deck import FlowRun
+from flowdeck.deck.flow_runs import FlowRuns
 from flowdeck.rules.exceptions import NotFoundError
 from flowdeck.rules.states import StateType
 from flowdeck_tui.app import FlowdeckApp
@@ -51,7 +52,7 @@ async def test_marks_go_with_the_filter_and_with_their_runs(home: SeededHome) ->
     async with running_app(home) as (app, pilot):
         await press(pilot, "G", "space")
         assert marked(app) == {"lazy-fox"}
-        home.deck.delete(runs["lazy-fox"].id)
+        home.deck.flow_runs.delete(runs["lazy-fox"].id)
         await until(pilot, lambda: not app.runs_pane.tree_rows.marks)
         await press(pilot, "g", "space", "/", *"etl", "enter")
         await until(pilot, lambda: not app.runs_pane.tree_rows.marks)
@@ -64,11 +65,11 @@ async def test_marked_runs_are_cancelled_after_y_with_their_number(home: SeededH
         await press(pilot, "space", "space", "space", "x")
         assert "Cancel 3 runs?" in screen_text(pilot)
         await press(pilot, "n")
-        assert home.deck.flow_run(runs["quiet-lynx"].id).state_type is StateType.SCHEDULED
+        assert home.deck.flow_runs.find(runs["quiet-lynx"].id).state_type is StateType.SCHEDULED
         await press(pilot, "x", "y")
         await until_shown(pilot, "2 cancelled, 1 already over")
-        assert home.deck.flow_run(runs["quiet-lynx"].id).state_type is StateType.CANCELLED
-        assert home.deck.flow_run(runs["brave-otter"].id).state_type is StateType.CANCELLING
+        assert home.deck.flow_runs.find(runs["quiet-lynx"].id).state_type is StateType.CANCELLED
+        assert home.deck.flow_runs.find(runs["brave-otter"].id).state_type is StateType.CANCELLING
         assert not app.runs_pane.tree_rows.marks
 
 
@@ -83,7 +84,7 @@ async def test_marked_runs_are_retried_after_y(home: SeededHome) -> None:
         await until_shown(pilot, "Retry 5 runs? What is recorded does not run again.")
         await press(pilot, "y")
         await until_shown(pilot, "2 retried, 1 completed, 2 not over")
-        assert home.deck.flow_run(runs["calm-heron"].id).attempt == 2
+        assert home.deck.flow_runs.find(runs["calm-heron"].id).attempt == 2
 
 
 # -- delete and undo ---------------------------------------------------------------------------------------------------
@@ -121,7 +122,7 @@ def timers_of(app: FlowdeckApp) -> Timers:
 
 def is_there(home: SeededHome, run: FlowRun) -> bool:
     try:
-        home.deck.flow_run(run.id)
+        home.deck.flow_runs.find(run.id)
     except NotFoundError:
         return False
     return True
@@ -189,7 +190,7 @@ async def test_a_run_that_was_started_again_meanwhile_is_kept(home: SeededHome) 
         timers = timers_of(app)
         await press(pilot, "j", "j", "j", "D")
         await until_shown(pilot, "calm-heron is deleted")
-        home.deck.retry(runs["calm-heron"].id)
+        home.deck.flow_runs.retry(runs["calm-heron"].id)
         timers.ring()
         await until(pilot, lambda: "calm-heron" in listed(pilot))
         assert "calm-heron is not over (Scheduled); x cancels it first." in app.status.text
@@ -226,10 +227,10 @@ async def test_an_error_while_deleting_brings_the_row_back(home: SeededHome, mon
         await press(pilot, "G", "D")
         await until_shown(pilot, "lazy-fox is deleted")
 
-        def fail(deck: Deck, key: int) -> None:
+        def fail(flow_runs: FlowRuns, key: int) -> None:
             raise OSError("the disk had a moment")
 
-        monkeypatch.setattr(Deck, "flow_run_by_key", fail)
+        monkeypatch.setattr(FlowRuns, "by_key", fail)
         timers.ring()
         await until(pilot, lambda: "lazy-fox" in listed(pilot))
         assert "the disk had a moment" in app.status.text

@@ -83,7 +83,7 @@ def still_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seed
     numbers = itertools.count(1)
     monkeypatch.setattr(seeded_home, "new_run_id", lambda: f"01a20000-0000-7000-8000-{next(numbers) * 7919:012x}")
     # A folder that is the same on every machine is on none of them; the pump would leave its flows out.
-    monkeypatch.setattr(pump, "_flows", lambda deck: deck.flows())
+    monkeypatch.setattr(pump, "_flows", lambda deck: deck.flows.entries())
     home = SeededHome(tmp_path / "home", Path("/flows"))
     yield home
     home.close()

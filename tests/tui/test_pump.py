@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from flowdeck.deck import Deck
+from flowdeck.deck.flow_runs import FlowRuns
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.rules.runs.run_filter import parse
 from flowdeck.rules.runs.run_order import RunOrder, place_of
@@ -274,7 +275,7 @@ def test_a_deleted_run_is_named(home: SeededHome, start: Callable[..., Screen]) 
     run = home.run("gone")
     screen = start()
     screen.news(lambda news: news.page)
-    home.deck.delete(run.id)
+    home.deck.flow_runs.delete(run.id)
     assert screen.news(lambda news: news.removed).removed == {run.key}
 
 
@@ -330,25 +331,21 @@ def test_while_nobody_looks_only_what_is_asked_for_is_delivered(home: SeededHome
     assert screen.news(lambda news: any(found.name == "unseen too" for found in news.runs))
 
 
-class UnreliableDeck(Deck):
-    """Fails to read once, in a way that nobody foresaw."""
-
-    has_failed = False
-
-    def active_counts(self) -> Any:
-        if not self.has_failed:
-            self.has_failed = True
-            raise OSError("the disk had a moment")
-        return super().active_counts()
-
-
 def test_an_unforeseen_failure_is_told_and_tried_again(
     home: SeededHome, start: Callable[..., Screen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The screen never silently stands still."""
     monkeypatch.setattr("flowdeck_tui.live.pump.RETRY_SECONDS", 0.01)
     home.run("one")
-    screen = start(open_deck=lambda: UnreliableDeck(home.path))
+    count, failures = FlowRuns.active_counts, [OSError("the disk had a moment")]
+
+    def fail_once(flow_runs: FlowRuns) -> Any:
+        if failures:
+            raise failures.pop()
+        return count(flow_runs)
+
+    monkeypatch.setattr(FlowRuns, "active_counts", fail_once)
+    screen = start()
     assert "the disk had a moment" in screen.next(ReadFailed).text
     assert [run.name for run in screen.news(lambda news: news.page).page.runs] == ["one"]
 

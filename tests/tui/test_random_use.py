@@ -99,4 +99,4 @@ async def test_random_keys_clicks_sizes_and_changes(
 
 def _is_true(home: SeededHome, app: FlowdeckApp) -> bool:
     """The list holds what the home holds."""
-    return len(app.runs_pane.tree_rows.window) == home.deck.flow_run_total(RunQuery(roots_only=True))
+    return len(app.runs_pane.tree_rows.window) == home.deck.flow_runs.count(RunQuery(roots_only=True))

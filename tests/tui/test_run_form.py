@@ -50,7 +50,7 @@ RICH: dict[str, Any] = {
 
 def created(home: SeededHome) -> FlowRun:
     """Return the run that was made last."""
-    return home.deck.flow_runs()[0]
+    return home.deck.flow_runs.select()[0]
 
 
 def kind_of_focus(pilot: AppPilot) -> type:
@@ -93,7 +93,7 @@ async def test_what_does_not_fit_is_told_at_its_field(home: SeededHome, size: tu
         await until_shown(pilot, "Not started: 2 values do not fit.", "days must be a whole number, not 'soon'")
         lines = screen_text(pilot).splitlines()
         assert "days must be" in lines[next(i for i, line in enumerate(lines) if line.split() == ["soon"]) + 1]
-        assert not home.deck.flow_runs()
+        assert not home.deck.flow_runs.select()
         await press(pilot, *["backspace"] * 4, "5")
         await until(pilot, lambda: "days must be" not in screen_text(pilot))
         await press(pilot, "tab")
@@ -131,7 +131,7 @@ async def test_escape_leaves_the_form(home: SeededHome) -> None:
         assert isinstance(app.screen, RunForm)
         await press(pilot, "escape")
         assert screen_text(pilot).splitlines()[-1] == footer
-        assert not home.deck.flow_runs()
+        assert not home.deck.flow_runs.select()
 
 
 async def test_letters_are_text_inside_a_field(home: SeededHome) -> None:
@@ -255,7 +255,7 @@ async def test_capital_r_runs_once_more_with_other_parameters(home: SeededHome, 
         assert new.id != old.id
         assert new.origin_run_id == old.id
         assert dict(new.parameters) == {"city": "Rome", "days": 9, "path": "in.csv"}
-        assert home.deck.flow_run(old.id) == old
+        assert home.deck.flow_runs.find(old.id) == old
         await until(pilot, lambda: f"$ flowdeck flow-run rerun {short_id(old.id)} -p days=9" in app.status.text)
         assert app.runs_pane.run is not None
         assert app.runs_pane.run.id == new.id

@@ -36,7 +36,7 @@ def tree_of(home: SeededHome, family: dict[str, FlowRun], *opened: str) -> RunTr
     tree.extend([family["new"], family["parent"], family["old"]])
     for name in opened:
         key = family[name].key
-        tree.set_children(key, merge(home.deck.call_lines(key), home.deck.subflow_runs(key)))
+        tree.set_children(key, merge(home.deck.task_runs.call_lines(key), home.deck.flow_runs.subflows(key)))
         tree.set_open(key, True)
     return tree
 
@@ -133,7 +133,7 @@ def test_older_pages_are_put_below(home: SeededHome, family: dict[str, FlowRun])
 def test_waiting_calls_keep_their_place_before_a_later_subflow(home: SeededHome, family: dict[str, FlowRun]) -> None:
     """Calls stay in call order, whether they have started or not."""
     key = family["parent"].key
-    merged = merge(home.deck.call_lines(key), home.deck.subflow_runs(key))
+    merged = merge(home.deck.task_runs.call_lines(key), home.deck.flow_runs.subflows(key))
     assert [child.name for child in merged] == ["extract-0", "load ×3", "end-4", "child"]
 
 
@@ -191,7 +191,7 @@ def test_marks_and_reasons_stand_on_the_row(home: SeededHome, family: dict[str, 
     """Nothing waits silently."""
     tree = tree_of(home, family)
     tree.marks = frozenset({family["new"].key})
-    waits = home.deck.waits()
+    waits = home.deck.flow_runs.waits()
     tree.reason_of = lambda run: waits.reason(run, NOW)
     rows = [tree.row(index) for index in range(3)]
     assert [row.is_marked for row in rows] == [True, False, False]
@@ -218,7 +218,7 @@ def long_tree(home: SeededHome, *calls: Call) -> tuple[RunTree, FlowRun]:
     run = home.run("digest", state="Running", calls=calls)
     tree = RunTree(LOOK)
     tree.extend([run])
-    tree.set_children(run.key, home.deck.call_lines(run.key))
+    tree.set_children(run.key, home.deck.task_runs.call_lines(run.key))
     tree.set_open(run.key, True)
     return tree, run
 
@@ -258,6 +258,6 @@ def test_the_call_under_the_cursor_stays(home: SeededHome) -> None:
     tree.hold(first)
     for _ in range(5):
         home.call(run.key, Call("step"), 0)
-    tree.set_children(run.key, home.deck.call_lines(run.key))
+    tree.set_children(run.key, home.deck.task_runs.call_lines(run.key))
     assert tree.index(first) == 2
     assert names(tree)[1] == "… 4 earlier calls"

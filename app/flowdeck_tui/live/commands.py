@@ -113,7 +113,7 @@ def retry(run: FlowRun) -> Command:
     """Run a flow run again under its id."""
     return Command(
         "run.retry",
-        lambda deck: deck.retry(run.id),
+        lambda deck: deck.flow_runs.retry(run.id),
         lambda after: f"attempt {after.attempt}: recorded calls are reused",
         actions.echo("run.retry", run=short_id(run.id)),
     )
@@ -123,7 +123,7 @@ def cancel(run: FlowRun) -> Command:
     """Stop a run."""
     return Command(
         "run.cancel",
-        lambda deck: deck.cancel(run.id),
+        lambda deck: deck.flow_runs.cancel(run.id),
         lambda after: f"{inert_line(after.name)}: {state_word(after.state_name)}",
         actions.echo("run.cancel", run=short_id(run.id)),
     )
@@ -134,7 +134,9 @@ def create(entry: FlowEntry, filled: Filled) -> Command:
     flow = entry.name or entry.entrypoint
     return Command(
         "flow.run",
-        lambda deck: deck.create_flow_run(entry, filled.values, name=filled.name, tags=filled.tags, triggered_by="tui"),
+        lambda deck: deck.flow_runs.create(
+            entry, filled.values, name=filled.name, tags=filled.tags, triggered_by="tui"
+        ),
         lambda run: f"{inert_line(run.name)} is a new run of {inert_line(flow)}",
         actions.echo("flow.run", flow=shlex.quote(inert_line(flow)), parameters=inert_line(form_echo(filled))),
     )
@@ -144,7 +146,9 @@ def rerun(run: FlowRun, filled: Filled) -> Command:
     """Start the flow of a run once more, as a new run."""
     return Command(
         "run.rerun",
-        lambda deck: deck.rerun(run.id, filled.values, name=filled.name, tags=filled.tags, triggered_by="tui"),
+        lambda deck: deck.flow_runs.rerun(
+            run.id, filled.values, name=filled.name, tags=filled.tags, triggered_by="tui"
+        ),
         lambda new: f"{inert_line(new.name)} is a new run, with {inert_line(run.name)} as its origin",
         actions.echo("run.rerun", run=short_id(run.id), parameters=inert_line(form_echo(filled))),
     )
@@ -153,7 +157,10 @@ def rerun(run: FlowRun, filled: Filled) -> Command:
 def find_run(run_id: str) -> Command:
     """Look a run up, to show its log."""
     return Command(
-        "log.full", lambda deck: deck.flow_run(run_id), lambda _: "", actions.echo("log.full", run=short_id(run_id))
+        "log.full",
+        lambda deck: deck.flow_runs.find(run_id),
+        lambda _: "",
+        actions.echo("log.full", run=short_id(run_id)),
     )
 
 
@@ -164,7 +171,7 @@ def go_to_run(reference: str, then: Callable[[FlowRun], None]) -> Command:
         if run is not None:
             then(run)
 
-    return Command("jump.open", lambda deck: deck.flow_run(reference), lambda _: "", "", go)
+    return Command("jump.open", lambda deck: deck.flow_runs.find(reference), lambda _: "", "", go)
 
 
 # -- who does it -------------------------------------------------------------------------------------------------------
@@ -202,7 +209,7 @@ class CommandThread:
             try:
                 result = command.call(self._deck)
                 text = command.tell(result)
-                lacks_engine = command.action_id in NEED_AN_ENGINE and not self._deck.engine_status().running
+                lacks_engine = command.action_id in NEED_AN_ENGINE and not self._deck.engine.status().running
             except FlowdeckError as error:
                 problem = str(error)
             except Exception as error:  # noqa: BLE001 - a command whose end nobody tells looks like one that works
@@ -226,8 +233,8 @@ def bring_engine_up(deck: Deck, folder: str, post: Callable[[Message], Any]) -> 
     def run() -> None:
         problem: str | None = None
         try:
-            deck.watch_folder(Path(folder))
-            deck.ensure_engine(started_by="tui")
+            deck.folders.watch(Path(folder))
+            deck.engine.ensure(started_by="tui")
         except FlowdeckError as error:
             problem = str(error)
         post(EngineUp(problem))

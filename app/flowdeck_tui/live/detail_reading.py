@@ -61,19 +61,19 @@ def read_detail(deck: Deck, wanted: DetailQuery) -> Detail:
     calls = None
     if wanted.wants_calls:
         query = CallQuery(wanted.group, wanted.text, wanted.order, wanted.offset, wanted.limit)
-        calls = deck.call_page(wanted.run_key, query)
+        calls = deck.task_runs.call_page(wanted.run_key, query)
     has_subflows = wanted.wants_calls and wanted.group is None
     return Detail(
         wanted,
-        states=deck.states(wanted.run_key) if wanted.wants_states else (),
+        states=deck.flow_runs.states(wanted.run_key) if wanted.wants_states else (),
         calls=calls,
-        subflows=deck.subflow_runs(wanted.run_key) if has_subflows else (),
+        subflows=deck.flow_runs.subflows(wanted.run_key) if has_subflows else (),
         call=None if wanted.call_id is None else _call(deck, wanted.call_id),
     )
 
 
 def _call(deck: Deck, call_id: int) -> TaskRun | None:
     try:
-        return deck.task_run(call_id)
+        return deck.task_runs.find(call_id)
     except NotFoundError:  # deleted since
         return None

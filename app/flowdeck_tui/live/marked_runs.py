@@ -57,9 +57,13 @@ class _Verb:
     act: Callable[[Deck, FlowRun], Any]
 
 
-_RETRY: Final = _Verb("run.retry", "retried", commands.why_not_retry, lambda deck, run: deck.retry(run.id))
-_CANCEL: Final = _Verb("run.cancel", "cancelled", commands.why_not_cancel, lambda deck, run: deck.cancel(run.id))
-_DELETE: Final = _Verb("run.delete", "deleted", commands.why_not_delete, lambda deck, run: deck.delete(run.id))
+_RETRY: Final = _Verb("run.retry", "retried", commands.why_not_retry, lambda deck, run: deck.flow_runs.retry(run.id))
+_CANCEL: Final = _Verb(
+    "run.cancel", "cancelled", commands.why_not_cancel, lambda deck, run: deck.flow_runs.cancel(run.id)
+)
+_DELETE: Final = _Verb(
+    "run.delete", "deleted", commands.why_not_delete, lambda deck, run: deck.flow_runs.delete(run.id)
+)
 
 
 def retry(keys: Collection[int]) -> Command:
@@ -93,7 +97,7 @@ def _do(deck: Deck, verb: _Verb, keys: Collection[int]) -> Outcome:
     kept: list[FlowRun] = []
     sentence = ""
     for key in sorted(keys):
-        run = deck.flow_run_by_key(key)
+        run = deck.flow_runs.by_key(key)
         if run is None:
             obstacles[GONE] += 1
             continue
@@ -134,7 +138,7 @@ def list_keys(
 
         wanted = listing.filter
         query = RunQuery(filter=wanted, order=listing.order, roots_only=not wanted, after=after, limit=limit)
-        return deck.flow_run_keys(query, until=until)
+        return deck.flow_runs.keys(query, until=until)
 
     return Command("mark.range", read, lambda _: "", "", then)
 

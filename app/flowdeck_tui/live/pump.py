@@ -292,7 +292,7 @@ class Pump:
         page = self._lister.take_page()
         if page is not None and page.is_first_part:
             pending.children |= self._open_keys
-        runs = deck.flow_runs_by_keys(pending.flow_runs)
+        runs = deck.flow_runs.by_keys(pending.flow_runs)
         found = {run.key for run in runs}
         touched = (pending.flow_runs | pending.children | {run.parent_key for run in runs}) & self._open_keys
         has_new_state = bool(pending.flow_runs) and self._wants_flows
@@ -302,9 +302,13 @@ class Pump:
             listed=self._lister.listed(deck, found),
             removed=frozenset(pending.flow_runs - found),
             is_list_outdated=pending.outdated,
-            children={key: (deck.call_lines(key), deck.subflow_runs(key)) for key in touched if key is not None},
+            children={
+                key: (deck.task_runs.call_lines(key), deck.flow_runs.subflows(key))
+                for key in touched
+                if key is not None
+            },
             flows=_flows(deck) if pending.flows or has_new_state else None,
-            counts=deck.active_counts() if pending.counts else None,
+            counts=deck.flow_runs.active_counts() if pending.counts else None,
             total=self._lister.total(deck),
             engine=self._read_engine(deck) if pending.engine else None,
             waits=self._read_waits(deck) if pending.engine or pending.flow_runs or pending.outdated else None,
@@ -320,20 +324,20 @@ class Pump:
 
     def _read_waits(self, deck: Deck) -> Waits | None:
         """Return what decides whether runs move, or None when it is as before."""
-        before, self._waits = self._waits, deck.waits()
+        before, self._waits = self._waits, deck.flow_runs.waits()
         return self._waits if self._waits != before else None
 
     def _read_engine(self, deck: Deck) -> EngineStatus | None:
         """Return what is known of the engine, or None when that is what was known before."""
         self._next_engine_look = time.monotonic() + IDLE_SECONDS
-        before, self._engine = self._engine, deck.engine_status()
+        before, self._engine = self._engine, deck.engine.status()
         return self._engine if self._engine != before else None
 
 
 def _flows(deck: Deck) -> list[FlowEntry]:
     """List the flows of watched folders that are there: the catalogue keeps those of a disk that is gone for now."""
     there: dict[str, bool] = {}
-    entries = deck.flows()
+    entries = deck.flows.entries()
     for entry in entries:
         if entry.folder not in there:
             there[entry.folder] = os.path.isdir(entry.folder)

@@ -112,7 +112,7 @@ class RunLister:
         job = self._job
         if job is not None and not job.is_done:
             if job.pages is None:
-                job.pages = deck.flow_run_pages(self._query(job))
+                job.pages = deck.flow_runs.pages(self._query(job))
             job.read_on(time.monotonic() + STEP_SECONDS)
         elif self._is_counting:
             self._count_on(deck)
@@ -139,7 +139,7 @@ class RunLister:
 
     def listed(self, deck: Deck, keys: Collection[int]) -> Listed | None:
         """Tell which of these runs belong to the list; None when there are none of them."""
-        return Listed(self._listing, deck.listed(keys, self._query(None))) if keys else None
+        return Listed(self._listing, deck.flow_runs.listed(keys, self._query(None))) if keys else None
 
     # -- how many ------------------------------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class RunLister:
         if self._count is None:
             self._has_changed = False
             self._counted, self._count_seconds = 0, 0.0
-            self._count = deck.flow_run_pages(self._query(None))
+            self._count = deck.flow_runs.pages(self._query(None))
         started = time.monotonic()
         while not self._count.is_over and time.monotonic() < started + STEP_SECONDS:
             self._counted += self._count.count_step()
@@ -166,7 +166,7 @@ class RunLister:
         """Return how many runs there are, if that is news."""
         if not self._listing.filter and self._has_changed:
             self._has_changed = False
-            return Total(deck.flow_run_total(self._query(None)))
+            return Total(deck.flow_runs.count(self._query(None)))
         total, self._total = self._total, None
         if total is None and self._count is not None:
             return Total(self._counted, is_exact=False, filter=self._listing.filter)

@@ -27,7 +27,7 @@ def settle(deck: Deck, folders: Collection[str] | None = None) -> None:
         deck: the home.
         folders: wait for these; None for all, and only while the engine is young.
     """
-    status = deck.engine_status()
+    status = deck.engine.status()
     if not status.running or status.started_at is None:
         return
     if folders is None and time.time() - status.started_at.timestamp() > YOUNG_SECONDS:
@@ -36,7 +36,7 @@ def settle(deck: Deck, folders: Collection[str] | None = None) -> None:
     with deck.changes() as feed:
         deadline = time.monotonic() + PATIENCE_SECONDS
         quiet_deadline = time.monotonic() + QUIET_SECONDS
-        while missing := expected - {f"{entry.folder}/{entry.file}" for entry in deck.flows()}:
+        while missing := expected - {f"{entry.folder}/{entry.file}" for entry in deck.flows.entries()}:
             left = min(deadline, quiet_deadline) - time.monotonic()
             if left <= 0:
                 note(f"the engine is still looking at {_named(missing)}.")

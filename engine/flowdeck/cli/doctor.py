@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     home = locate()
     store = _open(home)
-    engine = store.deck.engine_status() if store.deck is not None else EngineStatus(running=False)
+    engine = store.deck.engine.status() if store.deck is not None else EngineStatus(running=False)
     checks = [*_python(), *_sqlite(), *_home(home), *_store(home, store), *_engine(home, store, engine)]
     if store.deck is not None:
         checks += [*_folders(engine), *_files(store.deck), *_standing(store.deck)]
@@ -201,7 +201,7 @@ def _engine(home: Home, store: Store, engine: EngineStatus) -> Iterator[Check]:
             fix = replace if engine.is_older else "Use that version here too."
             yield Check("engine", "warning", message, fix)
         return
-    if store.deck is not None and store.deck.flow_run_total(RunQuery(filter=in_states(StateType.SCHEDULED))):
+    if store.deck is not None and store.deck.flow_runs.count(RunQuery(filter=in_states(StateType.SCHEDULED))):
         message = "no engine runs, and runs are scheduled"
         yield Check("engine", "warning", message, f"`flowdeck server start`; its log is {home.engine_log}.")
     else:
@@ -217,7 +217,7 @@ def _folders(engine: EngineStatus) -> Iterator[Check]:
 
 
 def _files(deck: Deck) -> Iterator[Check]:
-    entries = deck.flows()
+    entries = deck.flows.entries()
     broken = {(entry.folder, entry.file): entry for entry in entries if entry.status != "ok"}
     for (folder, file), entry in broken.items():
         place = f"{folder}/{file}"
@@ -231,7 +231,7 @@ def _files(deck: Deck) -> Iterator[Check]:
 
 def _standing(deck: Deck) -> Iterator[Check]:
     """Name the runs whose process is gone without a word."""
-    live = deck.flow_runs(RunQuery(filter=_LIVE, limit=0))
+    live = deck.flow_runs.select(RunQuery(filter=_LIVE, limit=0))
     gone = [(run, reason) for run, reason in with_reasons(deck, live, now()) if reason and "is gone" in reason]
     for run, reason in gone:
         yield Check("run", "warning", f"run {run.name} ({run.id}): {reason}", "`flowdeck server start` tidies it up.")

@@ -27,11 +27,11 @@ def bring_up_engine(deck: Deck) -> None:
     Raises:
         RefusedError: it did not come up.
     """
-    status = deck.engine_status()
+    status = deck.engine.status()
     if status.running:
         note_version(status)
         return
-    status = deck.ensure_engine(started_by="cli")
+    status = deck.engine.ensure(started_by="cli")
     note(f"started an engine for {deck.home} (pid {status.pid}); it ends by itself when nothing needs it.")
 
 
@@ -39,7 +39,7 @@ def await_loss_noted(deck: Deck, run: FlowRun) -> None:
     """Wait a little for the engine to note that a run's process is gone: who has killed it retries it at once."""
     deadline = time.monotonic() + LOSS_PATIENCE_SECONDS
     with deck.changes() as feed:
-        while run.key in deck.waits([run.key]).lost and not deck.flow_run(run.id).is_final:
+        while run.key in deck.flow_runs.waits([run.key]).lost and not deck.flow_runs.find(run.id).is_final:
             left = deadline - time.monotonic()
             if left <= 0:
                 return
@@ -59,7 +59,7 @@ def with_reasons(deck: Deck, runs: Sequence[FlowRun], at: datetime) -> list[tupl
     live = [run.key for run in runs if not run.is_final]
     if not live:
         return [(run, None) for run in runs]
-    waits = deck.waits(live)
+    waits = deck.flow_runs.waits(live)
     return [(run, waits.reason(run, at)) for run in runs]
 
 

@@ -31,7 +31,7 @@ def _configure_ls(parser: Parser) -> None:
 def _ls(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
         settle(deck)
-        entries = deck.flows()
+        entries = deck.flows.entries()
         shown = entries[: arguments.limit] if arguments.limit else entries
         if arguments.json:
             printing.document([json_output.flow(entry) for entry in shown])
@@ -45,7 +45,7 @@ def _ls(arguments: argparse.Namespace) -> int:
 
 
 def _why_none(deck: Deck) -> str:
-    status = deck.engine_status()
+    status = deck.engine.status()
     if not status.folders:
         return "no folder is watched yet; `flowdeck server start FOLDER` or `flowdeck FOLDER` adds one."
     if not status.running:

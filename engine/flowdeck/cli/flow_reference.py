@@ -29,7 +29,7 @@ def known_flow(deck: Deck, reference: str) -> FlowEntry:
     """
     settle(deck)
     try:
-        return deck.flow(reference)
+        return deck.flows.find(reference)
     except NotFoundError:
         file, function = _file_and_function(reference)
         if file is None:
@@ -53,7 +53,7 @@ def wanted_flow(deck: Deck, reference: str) -> FlowEntry:
         RefusedError: its file cannot be imported, or was not looked at in time.
     """
     try:
-        return deck.flow(reference)
+        return deck.flows.find(reference)
     except NotFoundError as error:
         file, function = _file_and_function(reference)
         if file is None:
@@ -62,8 +62,8 @@ def wanted_flow(deck: Deck, reference: str) -> FlowEntry:
             raise NotFoundError(_name_a_function(file, reference)) from None
     _check_source(file, function)
     folder = str(file.parent)
-    if not any(_lies_in(folder, watched) for watched in deck.engine_status().folders):
-        deck.watch_folder(file.parent)
+    if not any(_lies_in(folder, watched) for watched in deck.engine.status().folders):
+        deck.folders.watch(file.parent)
         note(f"watching {folder} from now on.")
     return _described(deck, f"{file}:{function}", file)
 
@@ -124,7 +124,7 @@ def _check_source(file: Path, function: str) -> None:
 
 
 def _entries_of(deck: Deck, file: Path) -> list[FlowEntry]:
-    return [entry for entry in deck.flows() if f"{entry.folder}/{entry.file}" == str(file)]
+    return [entry for entry in deck.flows.entries() if f"{entry.folder}/{entry.file}" == str(file)]
 
 
 def _broken(entries: Sequence[FlowEntry]) -> FlowEntry | None:
@@ -137,11 +137,11 @@ def _lies_in(folder: str, watched: str) -> bool:
 
 def _found_by_engine(deck: Deck, reference: str, error: NotFoundError) -> FlowEntry:
     """Look again for a name after an engine has: the file may be new, or the engine may have begun just now."""
-    if not deck.engine_status().folders:
+    if not deck.engine.status().folders:
         raise error
     bring_up_engine(deck)
     settle(deck)
-    return deck.flow(reference)
+    return deck.flows.find(reference)
 
 
 def _described(deck: Deck, reference: str, file: Path) -> FlowEntry:
@@ -154,7 +154,7 @@ def _described(deck: Deck, reference: str, file: Path) -> FlowEntry:
             if broken := _broken(entries):
                 raise RefusedError(f"{file} cannot be imported: {error_line(broken.error)}.")
             if entries:
-                return deck.flow(reference)
+                return deck.flows.find(reference)
             feed.wait(max(0.0, deadline - time.monotonic()))
     raise RefusedError(
         f"{file} was not described within {DESCRIBE_PATIENCE_SECONDS:.0f} s. The engine's log may say why: "

@@ -66,7 +66,7 @@ def _create(arguments: argparse.Namespace) -> int:
         if problems:
             raise ParameterError(f"Flow '{flow.name}': {'; '.join(problems.values())}.")
         bring_up_engine(deck)
-        run = deck.create_flow_run(
+        run = deck.flow_runs.create(
             flow,
             values,
             name=arguments.name,
@@ -119,7 +119,7 @@ def _ls(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
     )
     with closing(Deck()) as deck:
-        runs = deck.flow_runs(query)
+        runs = deck.flow_runs.select(query)
         rows = with_reasons(deck, runs, now())
         if arguments.json:
             at = now()
@@ -129,7 +129,7 @@ def _ls(arguments: argparse.Namespace) -> int:
             printing.note(_why_no_runs(deck, wanted))
             return 0
         printing.lines(text_output.flow_runs(rows, _paper()))
-        if arguments.limit and len(runs) == arguments.limit and (total := deck.flow_run_total(query)) > len(runs):
+        if arguments.limit and len(runs) == arguments.limit and (total := deck.flow_runs.count(query)) > len(runs):
             printing.note(f"{len(runs)} of {total:,} runs; --limit 0 lists all.")
     return 0
 
@@ -146,7 +146,7 @@ def _filter(arguments: argparse.Namespace) -> RunFilter:
 def _why_no_runs(deck: Deck, wanted: RunFilter) -> str:
     if not wanted:
         return "no runs."
-    known = {entry.name for entry in deck.flows() if entry.name is not None}
+    known = {entry.name for entry in deck.flows.entries() if entry.name is not None}
     unknown = [name for name in run_filter.named(wanted, "flow") if name not in known]
     hints = [hint for name in unknown if (hint := did_you_mean(name, known))]
     return f"no such runs.{''.join(hints[:1])}"
@@ -159,13 +159,13 @@ def _configure_inspect(parser: Parser) -> None:
 
 def _inspect(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
-        run = deck.flow_run(arguments.run)
+        run = deck.flow_runs.find(arguments.run)
         if arguments.json:
             printing.document(_detail(deck, run))
         else:
             paper = _paper()
             reason = reason_of(deck, run, paper.now)
-            calls, subflows = deck.task_runs(run.key), deck.subflow_runs(run.key)
+            calls, subflows = deck.task_runs.of_flow_run(run.key), deck.flow_runs.subflows(run.key)
             printing.lines(text_output.flow_run(run, reason, calls, subflows, paper))
     return 0
 
@@ -174,7 +174,12 @@ def _detail(deck: Deck, run: FlowRun) -> json_output.Document:
     at = now()
     reason = reason_of(deck, run, at)
     return json_output.flow_run_detail(
-        run, at, reason, deck.states(run.key), deck.task_runs(run.key), deck.subflow_runs(run.key)
+        run,
+        at,
+        reason,
+        deck.flow_runs.states(run.key),
+        deck.task_runs.of_flow_run(run.key),
+        deck.flow_runs.subflows(run.key),
     )
 
 
@@ -192,8 +197,8 @@ def _configure_logs(parser: Parser) -> None:
 def _logs(arguments: argparse.Namespace) -> int:
     view = LogView(arguments.level, arguments.tail)
     with closing(Deck()) as deck:
-        run = deck.flow_run(arguments.run)
-        with closing(deck.log(run)) as reader:
+        run = deck.flow_runs.find(arguments.run)
+        with closing(deck.logs.of_run(run)) as reader:
             output = (
                 RecordsOutput(reader, view) if arguments.json else LinesOutput(reader, run.flow_name, view, sys.stdout)
             )
@@ -217,13 +222,13 @@ def _configure_retry(parser: Parser) -> None:
 
 def _retry(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
-        before = deck.flow_run(arguments.run)
-        with closing(deck.log(before)) as reader:
+        before = deck.flow_runs.find(arguments.run)
+        with closing(deck.logs.of_run(before)) as reader:
             reader.refresh()
             first_line = reader.count
         bring_up_engine(deck)
         await_loss_noted(deck, before)
-        run = deck.retry(before.id, completed=arguments.completed)
+        run = deck.flow_runs.retry(before.id, completed=arguments.completed)
         bring_up_engine(deck)  # one that had nothing to do may have ended in between
         sentence = f"Run {run.name} ({run.id}) starts attempt {run.attempt}; what it has recorded is not run again."
         return _started(deck, run, arguments, sentence, first_line)
@@ -243,11 +248,11 @@ def _rerun(arguments: argparse.Namespace) -> int:
     from flowdeck.cli.flow_reference import parsed_parameters  # noqa: PLC0415
 
     with closing(Deck()) as deck:
-        before = deck.flow_run(arguments.run)
-        flow = deck.flow_of(before)
+        before = deck.flow_runs.find(arguments.run)
+        flow = deck.flows.of_run(before)
         schema = (None if flow is None else flow.parameter_schema) or {}
         values = {**before.parameters, **parsed_parameters(schema.get("properties", {}), arguments.parameters)}
-        run = deck.rerun(before.id, values, name=arguments.name, triggered_by="cli", tags=arguments.tags)
+        run = deck.flow_runs.rerun(before.id, values, name=arguments.name, triggered_by="cli", tags=arguments.tags)
         bring_up_engine(deck)
         return _started(deck, run, arguments, f"Run {run.name} ({run.id}) runs {before.name} once more.")
 
@@ -260,7 +265,7 @@ def _configure_cancel(parser: Parser) -> None:
 
 def _cancel(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
-        run = deck.cancel(arguments.run, force=arguments.force)
+        run = deck.flow_runs.cancel(arguments.run, force=arguments.force)
         if run.is_final and run.state_type is not StateType.CANCELLED:
             raise RefusedError(f"Run '{run.name}' was over before it could be cancelled: {run.state_name}.")
         if not run.is_final:
@@ -275,8 +280,8 @@ def _cancel(arguments: argparse.Namespace) -> int:
 
 def _delete(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
-        run = deck.flow_run(arguments.run)
-        deck.delete(run.id)
+        run = deck.flow_runs.find(arguments.run)
+        deck.flow_runs.delete(run.id)
         printing.lines([inert_line(f"Run {run.name} ({run.id}) is deleted, its log too.")])
     return 0
 

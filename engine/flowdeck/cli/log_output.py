@@ -177,7 +177,7 @@ def follow(deck: Deck, run: FlowRun, output: LogOutput) -> Iterator[FlowRun]:
     with deck.changes() as feed:
         while True:
             # The state first: what was written before a run was over is in the log that is looked at then.
-            current = deck.flow_run_by_key(run.key)
+            current = deck.flow_runs.by_key(run.key)
             if current is None:
                 raise NotFoundError(f"Run '{run.name}' was deleted while its log was followed.")
             done = _is_done(current)

@@ -135,7 +135,7 @@ def _has_run_a_flow(since: float) -> bool:
     """Tell whether a flow was called in this process since a moment, by what is recorded."""
     pid = os.getpid()
     with closing(Deck()) as deck:
-        recent = deck.flow_runs(RunQuery(roots_only=True))
+        recent = deck.flow_runs.select(RunQuery(roots_only=True))
     return any(run.pid == pid and run.created_at.timestamp() >= since for run in recent)
 
 

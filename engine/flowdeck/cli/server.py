@@ -49,17 +49,17 @@ def _start(arguments: argparse.Namespace) -> int:
     folder = None if arguments.folder is None else Path(arguments.folder)
     with closing(Deck()) as deck:
         if folder is not None:
-            deck.watch_folder(folder)
-        before = deck.engine_status()
+            deck.folders.watch(folder)
+        before = deck.engine.status()
         if arguments.background:
-            status = deck.ensure_engine(started_by="server", replace_older=True)
+            status = deck.engine.ensure(started_by="server", replace_older=True)
             _note_versions(before, status)
             settle(deck, None if folder is None else [os.path.realpath(folder.expanduser())])
             _show(status, arguments.json)
             _note_no_folders(status)
             return 0
         if before.is_older:
-            deck.stop_engine()
+            deck.engine.stop()
             _note_versions(before, None)
         elif before.running:
             hint = before.version_note or "`flowdeck server stop` ends it; runs go on."
@@ -87,9 +87,9 @@ def _note_no_folders(status: EngineStatus) -> None:
 
 def _stop(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
-        was_running = deck.stop_engine()
+        was_running = deck.engine.stop()
         if arguments.json:
-            printing.document(json_output.server_status(deck.engine_status()))
+            printing.document(json_output.server_status(deck.engine.status()))
         else:
             printing.lines(["The engine has stopped; runs go on." if was_running else "No engine was running."])
     return 0
@@ -97,7 +97,7 @@ def _stop(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
-        status = deck.engine_status()
+        status = deck.engine.status()
     _show(status, arguments.json)
     note_version(status)
     for gone in [folder for folder in status.folders if not os.path.isdir(folder)]:
@@ -113,9 +113,9 @@ def _configure_unwatch(parser: Parser) -> None:
 def _unwatch(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
         folder = Path(arguments.folder)
-        deck.unwatch_folder(folder)
+        deck.folders.unwatch(folder)
         if arguments.json:
-            printing.document(json_output.server_status(deck.engine_status()))
+            printing.document(json_output.server_status(deck.engine.status()))
         else:
             printing.lines([inert_line(f"The folder {folder} is watched no more; its runs stay.")])
     return 0
@@ -129,12 +129,12 @@ def _enable(arguments: argparse.Namespace) -> int:
     manager = service_managers.service_manager()
     manager.check(home)
     with closing(Deck()) as deck:
-        before = deck.engine_status()
+        before = deck.engine.status()
         if before.is_newer:
             raise RefusedError(f"Nothing was changed: {before.version_note}")
         enablement = manager.enable(EngineCommand.of(home, sys.executable, os.environ))
-        if before.running and deck.engine_status().pid == before.pid:
-            deck.stop_engine()  # the one that was enabled waits for its end; runs go on
+        if before.running and deck.engine.status().pid == before.pid:
+            deck.engine.stop()  # the one that was enabled waits for its end; runs go on
         if not _comes_up(deck, before.pid):
             raise RefusedError(
                 f"{enablement.name} is enabled, but its engine did not come up. Its log says why: {home.engine_log}"
@@ -163,7 +163,7 @@ def _comes_up(deck: Deck, earlier_pid: int | None) -> bool:
     """Wait until another engine than that of before serves the home."""
     deadline = time.monotonic() + START_PATIENCE_SECONDS
     with deck.changes() as feed:
-        while deck.engine_status().pid in (None, earlier_pid):
+        while deck.engine.status().pid in (None, earlier_pid):
             if time.monotonic() > deadline:
                 return False
             feed.wait(LOOK_SECONDS)

@@ -32,8 +32,8 @@ def _configure_ls(parser: Parser) -> None:
 
 def _ls(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
-        run = deck.flow_run(arguments.run)
-        calls = deck.task_runs(run.key, flow_attempt=arguments.attempt)[::-1]
+        run = deck.flow_runs.find(arguments.run)
+        calls = deck.task_runs.of_flow_run(run.key, flow_attempt=arguments.attempt)[::-1]
         shown = calls[: arguments.limit] if arguments.limit else calls
         if arguments.json:
             at = now()
@@ -55,7 +55,7 @@ def _configure_inspect(parser: Parser) -> None:
 
 def _inspect(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
-        call = deck.task_run(arguments.id)
+        call = deck.task_runs.find(arguments.id)
         if arguments.json:
             printing.document(json_output.task_run(call, now()))
         else:

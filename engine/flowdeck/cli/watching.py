@@ -25,7 +25,7 @@ def watch(deck: Deck, run: FlowRun, first_line: int) -> FlowRun:
     """
     waits = _Waits(run)
     try:
-        with closing(deck.log(run)) as reader:
+        with closing(deck.logs.of_run(run)) as reader:
             output = LinesOutput(reader, run.flow_name, LogView(), sys.stderr, first_line)
             for current in follow(deck, run, output):
                 run = current
