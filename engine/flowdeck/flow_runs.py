@@ -36,6 +36,6 @@ def cancel_flow_run(run: str, *, force: bool = False) -> State:
     with closing(Deck()) as deck:
         cancelled = deck.flow_runs.cancel(run, force=force)
     own = context.flow_run.get()
-    if own is not None and own.root_run_id == cancelled.id:
+    if own is not None and own.identity.root_run_id == cancelled.id:
         raise CancelledRun("The run has cancelled itself.")
     return State(cancelled.state_type, cancelled.state_name, cancelled.state_message)

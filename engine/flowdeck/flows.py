@@ -165,7 +165,7 @@ class Flow(FlowRunHooks, Generic[P, R]):
         driver = stepping(call.run, wanted=self._is_kept(call.run))
         if parent is None:
             return await root_runs.run_in_steps(call, driver)
-        with suspended_in(parent, call.run.run_id):
+        with suspended_in(parent, call.run.identity.id):
             return await run_flow(call, driver)
 
     async def _live_async(self, args: Sequence[Any], kwargs: dict[str, Any], in_steps: bool = False) -> State:
@@ -181,13 +181,13 @@ class Flow(FlowRunHooks, Generic[P, R]):
         driver = stepping_async(call.run, wanted=self._is_kept(call.run)) if in_steps else _ASYNC
         if parent is None:
             return await root_runs.run_async(call, driver)
-        with suspended_in(parent if in_steps else None, call.run.run_id):
+        with suspended_in(parent if in_steps else None, call.run.identity.id):
             return await run_flow(call, driver)
 
     def _is_kept(self, run: FlowRunContext) -> bool:
         """Tell whether what a run returns is recorded: a run that calls it may ask for it again."""
         persist = self.spec.results.persist
-        return run.is_subflow if persist is None else persist
+        return run.identity.is_subflow if persist is None else persist
 
     def _start(self, args: Sequence[Any], kwargs: dict[str, Any], patient: bool = True) -> FlowCall | State:
         """Make the run of a call; of a subflow that an earlier attempt has completed, return its state instead."""

@@ -63,7 +63,7 @@ def task_run_logger(task_run: Any, task: Any = None, flow_run: Any = None, flow:
 
 def _run_of(run_id: str) -> FlowRunContext:
     run = context.flow_run.get()
-    return run if run is not None and run.run_id == run_id else _recorded(run_id)
+    return run if run is not None and run.identity.id == run_id else _recorded(run_id)
 
 
 def _recorded(run_id: str) -> FlowRunContext:

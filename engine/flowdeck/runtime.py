@@ -88,7 +88,7 @@ def _tags(text: str) -> list[str]:
 
 
 def _scheduled(run: FlowRunContext) -> datetime | None:
-    return None if run.scheduled_at is None else to_datetime(run.scheduled_at)
+    return None if run.identity.scheduled_at is None else to_datetime(run.identity.scheduled_at)
 
 
 def _flow_run_parameters() -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _flow_run_parameters() -> dict[str, Any]:
 
 def _flow_run_tags() -> list[str]:
     run = context.flow_run.get()
-    return [] if run is None else sorted(run.tags)
+    return [] if run is None else sorted(run.identity.tags)
 
 
 def _task_run_parameters() -> dict[str, Any]:
@@ -114,16 +114,16 @@ def _task_run_tags() -> list[str]:
 flow_run: Final = RuntimeFacts(
     "flow_run",
     {
-        "id": (_of_run(lambda run: run.run_id), str),
-        "name": (_of_run(lambda run: run.run_name), str),
-        "flow_name": (_of_run(lambda run: run.flow_name), str),
-        "flow_version": (_of_run(lambda run: run.flow_version), str),
+        "id": (_of_run(lambda run: run.identity.id), str),
+        "name": (_of_run(lambda run: run.identity.name), str),
+        "flow_name": (_of_run(lambda run: run.identity.flow_name), str),
+        "flow_version": (_of_run(lambda run: run.identity.flow_version), str),
         "parameters": (_flow_run_parameters, json.loads),
         "tags": (_flow_run_tags, _tags),
         "scheduled_start_time": (_of_run(_scheduled), datetime.fromisoformat),
-        "run_count": (_of_run(lambda run: run.attempt, 0), int),
-        "parent_flow_run_id": (_of_run(lambda run: run.parent_run_id), str),
-        "root_flow_run_id": (_of_run(lambda run: run.root_run_id), str),
+        "run_count": (_of_run(lambda run: run.identity.attempt, 0), int),
+        "parent_flow_run_id": (_of_run(lambda run: run.identity.parent_run_id), str),
+        "root_flow_run_id": (_of_run(lambda run: run.identity.root_run_id), str),
     },
 )
 """The current flow run; in a task, that which the task belongs to."""
@@ -148,7 +148,7 @@ deployment: Final = RuntimeFacts(
         "name": (_nothing, str),
         "version": (_nothing, str),
         "parameters": (_no_parameters, json.loads),
-        "flow_run_id": (_of_run(lambda run: run.run_id), str),
+        "flow_run_id": (_of_run(lambda run: run.identity.id), str),
     },
 )
 """The deployment that the current run is of: no run is, so far, and all but the run's id can only be set for a test."""

@@ -70,7 +70,7 @@ def key_of(
         return CacheNote("", "Not cached: caching is off (setting caching).")
     facts = CallFacts(
         CachedTask(spec.name, spec.key, function, spec.tags), task_run, arguments_by_name(function, args, kwargs),
-        run.parameters, run.run_id,
+        run.parameters, run.identity.id,
     )  # fmt: skip
     try:
         parts = spec.cache.policy.parts(facts)

@@ -19,6 +19,7 @@ from flowdeck.rules.exceptions import MissingContextError
 if TYPE_CHECKING:
     from flowdeck.execution.calls.futures import TaskFuture
     from flowdeck.execution.recording.recorder import Recorder
+    from flowdeck.execution.recording.run_identity import RunIdentity, RunSettings
     from flowdeck.store.calls.task_runs import NewTaskRun
 
 describing = False
@@ -61,70 +62,43 @@ class CallRunners(Protocol):
 class FlowRunContext:
     """A flow run as its own process sees it."""
 
-    def __init__(  # noqa: PLR0913 - what a run is, said once where it begins
+    def __init__(
         self,
-        *,
+        identity: RunIdentity,
+        settings: RunSettings,
         recorder: Recorder,
         runners: CallRunners,
-        run_name: str,
-        flow_name: str,
-        root_run_id: str,
-        attempt: int,
-        log_prints: bool,
-        echo: bool,
-        max_workers: int,
         parameters: dict[str, Any],
-        tags: frozenset[str],
-        flow_version: str | None = None,
-        parent_run_id: str | None = None,
-        scheduled_at: int | None = None,
+        replay: Replay | None = None,
     ) -> None:
         """See the attributes.
 
         Attributes:
+            identity: who the run is; replaced when it is renamed or begins another attempt.
+            settings: how it runs.
             recorder: keeps this run's facts.
             runners: run its submitted calls.
-            run_name: two words, or as the author named it.
-            flow_name: of the flow.
-            root_run_id: of the run that all this began with.
-            attempt: of this run, from 1.
-            log_prints: `print` goes to the log.
-            echo: log records are shown on stderr too.
-            max_workers: how many submitted calls run at once.
             parameters: bound and coerced.
-            tags: of the run.
-            flow_version: as its author says it.
-            parent_run_id: of the run that called this one; None for one that no other called.
-            scheduled_at: when it was to begin, in microseconds; None for when it was called.
+            replay: what earlier attempts have recorded; read from the recorder's results unless given.
             suspended: calls and subflows that are generators and have items left to give.
             submitted: futures of submitted calls, in order.
             warned: what the author was warned of, so that it is said once.
             told: the exception whose traceback the log has last.
             started_at: when this attempt began, in microseconds; None before.
             is_over: its end has been recorded.
-            replay: what earlier attempts have recorded.
             large_values: which recorded calls made them.
             closing: the flow's body failed or was cancelled: calls that have not begun do not begin any more.
             torn: a call was torn away from its end, so that its row may not be closed.
         """
+        self.identity = identity
+        self.settings = settings
         self.recorder = recorder
         self.runners = runners
-        self.run_name = run_name
-        self.flow_name = flow_name
-        self.root_run_id = root_run_id
-        self.attempt = attempt
-        self.log_prints = log_prints
-        self.echo = echo
-        self.max_workers = max_workers
         self.parameters = parameters
-        self.tags = tags
-        self.flow_version = flow_version
-        self.parent_run_id = parent_run_id
-        self.scheduled_at = scheduled_at
         self.suspended: set[int | str] = set()
         self.submitted: list[TaskFuture[Any]] = []
         self.warned: set[str] = set()
-        self.replay = Replay(recorder.results, attempt)
+        self.replay = Replay(recorder.results, identity.attempt) if replay is None else replay
         self.large_values = LargeValues()
         self.closing = False
         self.torn = False
@@ -139,15 +113,9 @@ class FlowRunContext:
         self._occurrences: dict[tuple[int | None, str, bytes], int] = {}
         self._given_back: dict[tuple[int | None, str, bytes], list[int]] = {}
 
-    @property
-    def run_id(self) -> str:
-        """UUID of the flow run."""
-        return self.recorder.run_id
-
-    @property
-    def is_subflow(self) -> bool:
-        """Tell whether another run called this one."""
-        return self.root_run_id != self.run_id
+    def rename(self, name: str) -> None:
+        """Give the run the name that its author made for it."""
+        self.identity = self.identity._replace(name=name)
 
     def is_forked_copy(self) -> bool:
         """Tell whether this process was forked from the run's: the run is recorded there, not here."""
@@ -169,12 +137,12 @@ class FlowRunContext:
         with self._lock:
             if self._next_number is None:
                 # Numbers of earlier attempts are used; a first attempt has none.
-                self._next_number = self.recorder.last_call_number() + 1 if self.attempt > 1 else 1
+                self._next_number = self.recorder.last_call_number() + 1 if self.identity.attempt > 1 else 1
             number = self._next_number
             self._next_number += 1
             index = self._indices.get(task_name, 0)
             self._indices[task_name] = index + 1
-        return self.recorder.first_task_id + number, index
+        return self.identity.first_task_id + number, index
 
     def number_group(self) -> int:
         """Give out the number of the next `.map()` call, from 1."""
@@ -218,7 +186,7 @@ class FlowRunContext:
         self.runners.close()
         self.replay.start_attempt(attempt)
         with self._lock:
-            self.attempt = attempt
+            self.identity = self.identity._replace(attempt=attempt)
             self._indices.clear()
             self._occurrences.clear()
             self._given_back.clear()

@@ -95,7 +95,7 @@ def make_call(
     row = NewTaskRun(
         id=task_run_id,
         flow_run_key=task_run_id // CALLS_PER_RUN,
-        flow_attempt=run.attempt,
+        flow_attempt=run.identity.attempt,
         incarnation=run.recorder.incarnation,
         task_name=spec.name,
         index=index,

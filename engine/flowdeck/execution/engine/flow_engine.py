@@ -51,7 +51,7 @@ class FlowCall:
 async def run_flow(call: FlowCall, driver: Driver) -> State:
     """Run a flow to its end and return its final state, which is recorded by then."""
     run = call.run
-    if run.log_prints or call.spec.log_prints is None or not run.echo:
+    if run.settings.log_prints or call.spec.log_prints is None or not run.settings.echo:
         capture_prints()
     flow_token, task_token = context.flow_run.set(run), context.task_run.set(None)
     try:
@@ -75,7 +75,7 @@ async def _live(call: FlowCall, driver: Driver) -> State:
     tries = 1
     if call.spec.run_name is not None:
         await naming.name_flow_run(run, call.spec, driver)
-    beginning = f"Run '{run.run_name}' of flow '{call.spec.name}' started"
+    beginning = f"Run '{run.identity.name}' of flow '{call.spec.name}' started"
     engine_line(run, logging.INFO, f"{beginning}{_given(run)}{_attempt(run)}.")
     entered = RUNNING
     while True:
@@ -86,7 +86,7 @@ async def _live(call: FlowCall, driver: Driver) -> State:
         if delay_seconds is None or not await _start_again(call, driver, state, delay_seconds):
             return await _end(call, driver, state, driver.clock.monotonic_seconds() - started)
         tries += 1
-        entered = _retrying(run.attempt)
+        entered = _retrying(run.identity.attempt)
 
 
 async def _attempt_once(call: FlowCall, driver: Driver, entered: State) -> State:
@@ -94,7 +94,7 @@ async def _attempt_once(call: FlowCall, driver: Driver, entered: State) -> State
     run, spec = call.run, call.spec
     run.started_at = driver.clock.now_microseconds()
     await _run_hooks("running", call, driver, entered)
-    limit = timeouts.limit_of(spec.timeout_seconds, lambda: f"Flow run '{run.run_name}'", run.recorder.interrupt)
+    limit = timeouts.limit_of(spec.timeout_seconds, lambda: f"Flow run '{run.identity.name}'", run.recorder.interrupt)
     outcome = await driver.call(call.function, call.args, call.kwargs, limit)
     if run.is_forked_copy():
         return final_state(outcome, ())
@@ -156,18 +156,17 @@ def _retrying(attempt: int) -> State:
 
 async def _start_again(call: FlowCall, driver: Driver, state: State, delay_seconds: float) -> bool:
     """Let the delay pass and enter the next attempt; False when the run may not go on."""
-    run, now = call.run, driver.clock.now_microseconds
+    run, now, attempt = call.run, driver.clock.now_microseconds, call.run.identity.attempt
     error = None if state.exception is None else describe(state.exception)
     wait, failed = wait_text(delay_seconds), (state.message or state.name).removesuffix(".")
-    engine_line(run, logging.WARNING, f"Attempt {run.attempt} failed: {failed}. The next one {wait}.")
-    waiting = named("AwaitingRetry", f"Attempt {run.attempt + 1} {wait}. {state.message or ''}".rstrip())
-    if not await driver.record(run.recorder, FlowRunChanged(waiting, now(), run.attempt, error, close_below=run.torn)):
+    engine_line(run, logging.WARNING, f"Attempt {attempt} failed: {failed}. The next one {wait}.")
+    waiting = named("AwaitingRetry", f"Attempt {attempt + 1} {wait}. {state.message or ''}".rstrip())
+    if not await driver.record(run.recorder, FlowRunChanged(waiting, now(), attempt, error, close_below=run.torn)):
         return False
     await driver.pause(delay_seconds, lambda: timeouts.given_up() is not None or not run.recorder.may_go_on())
-    next_attempt = run.attempt + 1
-    if not await driver.record(run.recorder, FlowRunChanged(_retrying(next_attempt), now(), next_attempt)):
+    if not await driver.record(run.recorder, FlowRunChanged(_retrying(attempt + 1), now(), attempt + 1)):
         return False
-    run.start_attempt(next_attempt)
+    run.start_attempt(attempt + 1)
     return True
 
 
@@ -175,7 +174,7 @@ async def _end(call: FlowCall, driver: Driver, state: State, seconds: float) -> 
     run = call.run
     ended = _ended(call, state, driver)
     level = logging.INFO if state.is_completed() else logging.WARNING
-    engine_line(run, level, f"Run '{run.run_name}' ended: {state.name} after {seconds:.2f} s.")
+    engine_line(run, level, f"Run '{run.identity.name}' ended: {state.name} after {seconds:.2f} s.")
     if await driver.record(run.recorder, ended):
         run.is_over = True
         await _run_hooks(end_kind(state), call, driver, state)
@@ -188,7 +187,7 @@ async def _end(call: FlowCall, driver: Driver, state: State, seconds: float) -> 
     cancelled = named("Cancelled", reason, exception=error)
     if await driver.record(run.recorder, _ended(call, cancelled, driver)):
         run.is_over = True
-        engine_line(run, logging.WARNING, f"Run '{run.run_name}' was being cancelled, so that it is Cancelled.")
+        engine_line(run, logging.WARNING, f"Run '{run.identity.name}' was being cancelled, so that it is Cancelled.")
         await _run_hooks("cancellation", call, driver, cancelled)
         return cancelled
     engine_line(run, logging.WARNING, f"What this process still did is not recorded. {reason}")
@@ -210,13 +209,14 @@ def _ended(call: FlowCall, state: State, driver: Driver) -> FlowRunChanged:
         named_ones = ", ".join(unused.calls) + (" …" if unused.count > len(unused.calls) else "")
         count = "1 recorded result" if unused.count == 1 else f"{unused.count} recorded results"
         engine_line(run, logging.WARNING, f"{count} unused: {named_ones}. The flow has changed since, or chose others.")
-    return FlowRunChanged(state, driver.clock.now_microseconds(), run.attempt, error, close_below, value, unused)
+    at = driver.clock.now_microseconds()
+    return FlowRunChanged(state, at, run.identity.attempt, error, close_below, value, unused)
 
 
 def _keep(call: FlowCall, value: Any) -> RecordedValue:
     """Record what a flow returned, if a run that calls it may ask for it again, or the author wishes it."""
     options, run = call.spec.results, call.run
-    wanted = options.persist if options.persist is not None else run.is_subflow
+    wanted = options.persist if options.persist is not None else run.identity.is_subflow
     kept = results.keep(value, options.serializer, run.recorder.results, wanted=wanted)
     if kept.problem is not None:
         engine_line(run, logging.WARNING, kept.problem)
@@ -234,7 +234,7 @@ def _close(call: FlowCall, driver: Driver, error: BaseException) -> State | None
     with suppress(Exception):
         if run.recorder.record(_ended(call, state, driver)):
             run.is_over = True
-            engine_line(run, logging.WARNING, f"Run '{run.run_name}' ended: {state.name}.")
+            engine_line(run, logging.WARNING, f"Run '{run.identity.name}' ended: {state.name}.")
             return state
     return None
 
@@ -246,7 +246,7 @@ def _given(run: FlowRunContext) -> str:
 
 
 def _attempt(run: FlowRunContext) -> str:
-    if run.attempt == 1:
+    if run.identity.attempt == 1:
         return ""
     recorded = len(run.replay)
-    return f", attempt {run.attempt}; {recorded} recorded result{'' if recorded == 1 else 's'} to reuse"
+    return f", attempt {run.identity.attempt}; {recorded} recorded result{'' if recorded == 1 else 's'} to reuse"

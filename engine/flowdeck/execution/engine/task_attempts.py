@@ -40,7 +40,7 @@ class StoredFor(NamedTuple):
 async def run_attempts(call: TaskCall, driver: Driver, call_key: bytes) -> State:
     """Call the author's function until an attempt succeeds or is the last."""
     run, row, spec = call.run, call.row, call.spec
-    log_prints = run.log_prints if spec.log_prints is None else spec.log_prints
+    log_prints = run.settings.log_prints if spec.log_prints is None else spec.log_prints
     task = TaskRunContext(row.id, spec.name, call.name, log_prints, call_key)
     task.call = call
     state = RUNNING
@@ -175,6 +175,6 @@ def _storage_name(call: TaskCall, key: str) -> str:
     return results.storage_name(
         key,
         caching.arguments_by_name(call.function, call.args, call.kwargs),
-        flow_run=StoredFor(run.run_id, run.run_name),
+        flow_run=StoredFor(run.identity.id, run.identity.name),
         task_run=StoredFor(call.row.id, call.name),
     )

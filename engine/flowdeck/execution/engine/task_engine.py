@@ -67,7 +67,7 @@ async def _live(call: TaskCall, driver: Driver) -> State:
 async def _cached(call: TaskCall, driver: Driver, call_key: bytes) -> State:
     """Take a call's value from the cache, or run it and leave a note for its result."""
     run, row, spec = call.run, call.row, call.spec
-    task_run = CachedTaskRun(row.id, call.name, run.run_id)
+    task_run = CachedTaskRun(row.id, call.name, run.identity.id)
     call.cache = caching.key_of(spec, call.function, call.args, call.kwargs, run, task_run)
     if not call.cache.key:
         return await run_attempts(call, driver, call_key)

@@ -28,12 +28,12 @@ _RUNNING = named("Running")
 
 async def name_flow_run(run: FlowRunContext, spec: FlowSpec, driver: Driver) -> None:
     """Name a run whose name nobody has chosen, in its first attempt or by hand, and record that."""
-    if not is_drawn(run.run_name):
+    if not is_drawn(run.identity.name):
         return
     places = {"flow_run": run_views.of_flow_run(run, _RUNNING)}
     name = _name_of("flow_run_name", spec.run_name, run.parameters, places, run)
     if name is not None:
-        run.run_name = name
+        run.rename(name)
         await driver.record(run.recorder, FlowRunNamed(name))
 
 

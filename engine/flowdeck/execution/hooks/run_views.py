@@ -94,19 +94,21 @@ class TaskRunView(_InState):
 
 def of_flow_run(run: FlowRunContext, state: State) -> FlowRunView:
     """Return a flow run of this process."""
+    identity = run.identity
     return FlowRunView(
-        id=run.run_id, name=run.run_name, flow_name=run.flow_name, parameters=dict(run.parameters),
-        tags=tuple(sorted(run.tags)), state=state, run_count=run.attempt, start_time=_moment(run.started_at),
-        root_flow_run_id=run.root_run_id,
+        id=identity.id, name=identity.name, flow_name=identity.flow_name, parameters=dict(run.parameters),
+        tags=tuple(sorted(identity.tags)), state=state, run_count=identity.attempt, start_time=_moment(run.started_at),
+        root_flow_run_id=identity.root_run_id,
     )  # fmt: skip
 
 
 def of_task_call(call: TaskCall, task: TaskRunContext, state: State) -> TaskRunView:
     """Return a task run of this process."""
     tags: list[str] = json.loads(call.row.tags) if call.row.tags else []
+    identity = call.run.identity
     return TaskRunView(
-        id=call.row.id, name=call.name, task_name=call.spec.name, task_key=call.spec.key, flow_run_id=call.run.run_id,
-        flow_run_name=call.run.run_name,
+        id=call.row.id, name=call.name, task_name=call.spec.name, task_key=call.spec.key, flow_run_id=identity.id,
+        flow_run_name=identity.name,
         parameters=caching.arguments_by_name(call.function, call.args, call.kwargs), tags=tuple(tags), state=state,
         run_count=task.attempt, start_time=_moment(task.started_at),
     )  # fmt: skip

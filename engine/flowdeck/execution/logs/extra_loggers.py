@@ -42,7 +42,7 @@ class ExtraHandler(logging.Handler):
         text = f"{record.name}: {text_of(record, self)}"
         at = int(record.created * 1_000_000)
         write(run, task, at, record.levelno, "logger", text, silently=bool(consoles))
-        if not run.echo:
+        if not run.settings.echo:
             for console in consoles:
                 console.addFilter(_is_not_taken)
 

@@ -128,8 +128,8 @@ def write(
     number = None if task is None else task.task_run_id - run.recorder.first_task_id
     name = None if task is None else task.name
     run.recorder.log(at, level_number, source, number, name, text)
-    if run.echo and not silently:
-        _echo(at, level_number, name or run.flow_name, text)
+    if run.settings.echo and not silently:
+        _echo(at, level_number, name or run.identity.flow_name, text)
 
 
 def engine_line(run: FlowRunContext, level_number: int, text: str) -> None:
@@ -194,14 +194,14 @@ def _captured_print(
 
 def _source_of_print(run: FlowRunContext, task: TaskRunContext | None, end: str | None) -> str | None:
     """Return as what a `print` goes to the log; None when it goes to stdout as ever."""
-    if run.log_prints if task is None else task.log_prints:
+    if run.settings.log_prints if task is None else task.log_prints:
         return "print"
     # Under a run host stdout ends in the log too, but as bytes: the words of several threads would mix, and nobody
     # would know whose they are. Whole lines are recorded here instead; a part of a line waits for its rest there.
     continues = getattr(_partial, "line", False)
     _partial.line = end not in (None, "\n")
     is_whole_line = not (_partial.line or continues)
-    return "stdout" if is_whole_line and not run.echo and sys.stdout is sys.__stdout__ else None
+    return "stdout" if is_whole_line and not run.settings.echo and sys.stdout is sys.__stdout__ else None
 
 
 RUN_LOGGER.addHandler(RunLogHandler())

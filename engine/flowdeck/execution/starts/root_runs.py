@@ -98,9 +98,9 @@ def check_event_loop(name: str) -> None:
 @contextmanager
 def _lent_to(call: FlowCall) -> Generator[None]:
     run = call.run
-    with ENVIRONMENT.carrying(run.run_id):
-        _live[run.run_id] = (run.run_name, threading.get_ident())
+    with ENVIRONMENT.carrying(run.identity.id):
+        _live[run.identity.id] = (run.identity.name, threading.get_ident())
         try:
             yield
         finally:
-            _live.pop(run.run_id, None)
+            _live.pop(run.identity.id, None)

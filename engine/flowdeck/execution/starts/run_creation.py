@@ -19,13 +19,15 @@ from flowdeck.execution.logs.run_logs import engine_line, set_level
 from flowdeck.execution.recording import results
 from flowdeck.execution.recording.facts import Declared, FlowRunChanged, SubflowTaken
 from flowdeck.execution.recording.failures import storable
+from flowdeck.execution.recording.recorder import Recorder
+from flowdeck.execution.recording.run_identity import RunIdentity, RunSettings
 from flowdeck.execution.recording.store_recorder import StoreRecorder
 from flowdeck.execution.runners.run_runners import RunRunners
 from flowdeck.execution.starts.process_environment import use_from_now
 from flowdeck.execution.transactions import transactions
 from flowdeck.rules.clock import SYSTEM_CLOCK, to_microseconds
 from flowdeck.rules.exceptions import CancelledRun, RefusedError
-from flowdeck.rules.keys.call_identity import call_inputs, call_key
+from flowdeck.rules.keys import call_identity
 from flowdeck.rules.keys.call_keys import task_key
 from flowdeck.rules.options.hooks import HOOKS_OF_A_LOST_PROCESS
 from flowdeck.rules.options.specs import FlowSpec
@@ -124,12 +126,29 @@ def look_back(database: Database, spec: FlowSpec, run: FlowRun) -> FlowRunContex
 
 
 def _context_of(recorder: StoreRecorder, database: Database, spec: FlowSpec, run: FlowRun) -> FlowRunContext:
-    return FlowRunContext(
-        recorder=recorder, runners=RunRunners(spec.task_runner),
-        run_name=run.name, flow_name=spec.name, root_run_id=run.root_run_id, attempt=run.attempt,
-        log_prints=bool(spec.log_prints), echo=False, max_workers=database.settings.task_runner_max_workers,
-        parameters=dict(run.parameters), tags=frozenset(run.tags), flow_version=spec.version,
-        scheduled_at=to_microseconds(run.scheduled_at or run.created_at),
+    scheduled_at = to_microseconds(run.scheduled_at or run.created_at)
+    tags = frozenset(run.tags)
+    identity = _identity(recorder, spec, run.name, run.root_run_id, run.attempt, tags=tags, scheduled_at=scheduled_at)
+    settings = RunSettings(bool(spec.log_prints), False, database.settings.task_runner_max_workers)
+    return FlowRunContext(identity, settings, recorder, RunRunners(spec.task_runner), dict(run.parameters))
+
+
+def _identity(
+    recorder: Recorder,
+    spec: FlowSpec,
+    name: str,
+    root_run_id: str,
+    attempt: int,
+    *,
+    tags: frozenset[str],
+    scheduled_at: int,
+    parent_run_id: str | None = None,
+) -> RunIdentity:
+    """Return who a run is. The one place where that is put together, for runs of every beginning."""
+    return RunIdentity(
+        id=recorder.run_id, first_task_id=recorder.first_task_id, incarnation=recorder.incarnation, name=name,
+        flow_name=spec.name, flow_version=spec.version, root_run_id=root_run_id, parent_run_id=parent_run_id,
+        attempt=attempt, tags=tags, scheduled_at=scheduled_at,
     )  # fmt: skip
 
 
@@ -184,13 +203,9 @@ def _start_root(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], p
     key = write(lambda connection: flow_runs.insert(connection, new))
     recorder = StoreRecorder(database, key, new.id, new.incarnation)
     recorder.rows.resource_use = use_from_now()
-    return FlowRunContext(
-        recorder=recorder, runners=RunRunners(spec.task_runner),
-        run_name=new.name, flow_name=spec.name,
-        root_run_id=new.id, attempt=1, log_prints=bool(spec.log_prints), echo=True,
-        max_workers=database.settings.task_runner_max_workers, parameters=dict(parameters), tags=tags,
-        flow_version=spec.version, scheduled_at=new.at,
-    )  # fmt: skip
+    identity = _identity(recorder, spec, new.name, new.id, 1, tags=tags, scheduled_at=new.at)
+    settings = RunSettings(bool(spec.log_prints), True, database.settings.task_runner_max_workers)
+    return FlowRunContext(identity, settings, recorder, RunRunners(spec.task_runner), dict(parameters))
 
 
 def _start_subflow(
@@ -204,39 +219,43 @@ def _start_subflow(
     timeouts.check_not_given_up()
     task = context.task_run.get()
     recorder = parent.recorder
-    identity = _identify(function, parameters, parent)
-    recorded = parent.replay.take_subflow(identity)
+    call_key = _call_key(function, parameters, parent)
+    recorded = parent.replay.take_subflow(call_key)
     # In a transaction its tasks must be known, to be undone with it: it is entered again, and they are reused.
     alone = transactions.current.get() is None
     if recorded is not None and alone and (known := _reuse(spec, function, recorded, parent)) is not None:
         return known
-    tags = parent.tags | context.current_tags.get()
+    tags = parent.identity.tags | context.current_tags.get()
     new = _new(spec, code, _as_json(parameters), RUNNING, tags)
     new = flow_runs.below(
-        new, recorder.first_task_id, None if task is None else task.task_run_id, parent.attempt, parent.root_run_id
+        new,
+        recorder.first_task_id,
+        None if task is None else task.task_run_id,
+        parent.identity.attempt,
+        parent.identity.root_run_id,
     )
-    new = replace(new, call_key=identity)
+    new = replace(new, call_key=call_key)
     resumed = None if recorded is None else recorder.resume_subflow(recorded.key, new, patient=patient)
     child, attempt = (recorder.start_subflow(new, patient=patient), 1) if resumed is None else resumed
     if child is None:
         raise CancelledRun(recorder.refusal())
     name = new.name if resumed is None or recorded is None else recorded.name
-    log_prints = parent.log_prints if spec.log_prints is None else spec.log_prints
-    return FlowRunContext(
-        recorder=child, runners=RunRunners(spec.task_runner),
-        run_name=name, flow_name=spec.name, root_run_id=parent.root_run_id, attempt=attempt,
-        log_prints=log_prints, echo=parent.echo, max_workers=parent.max_workers, parameters=dict(parameters), tags=tags,
-        flow_version=spec.version, parent_run_id=parent.run_id, scheduled_at=new.at,
+    identity = _identity(
+        child, spec, name, parent.identity.root_run_id, attempt, tags=tags, scheduled_at=new.at,
+        parent_run_id=parent.identity.id,
     )  # fmt: skip
+    log_prints = parent.settings.log_prints if spec.log_prints is None else spec.log_prints
+    settings = parent.settings._replace(log_prints=log_prints)
+    return FlowRunContext(identity, settings, child, RunRunners(spec.task_runner), dict(parameters))
 
 
-def _identify(function: Callable[..., Any], parameters: Mapping[str, Any], parent: FlowRunContext) -> bytes:
+def _call_key(function: Callable[..., Any], parameters: Mapping[str, Any], parent: FlowRunContext) -> bytes:
     """Return what stands for this call of a subflow in every attempt of the run that calls it."""
     task = context.task_run.get()
     flow_key = f"flow {task_key(function)}"
-    inputs = call_inputs((), parameters, parent.large_values.keys())
+    inputs = call_identity.call_inputs((), parameters, parent.large_values.keys())
     occurrence = parent.occurrence(None if task is None else task.task_run_id, flow_key, inputs)
-    return call_key(b"" if task is None else task.call_key, flow_key, inputs, occurrence)
+    return call_identity.call_key(b"" if task is None else task.call_key, flow_key, inputs, occurrence)
 
 
 def _reuse(
@@ -253,7 +272,7 @@ def _reuse(
         engine_line(parent, logging.WARNING, f"Subflow '{recorded.name}' runs again: its result is lost, {error}.")
         return None
     task = context.task_run.get()
-    taken = SubflowTaken(recorded.key, parent.attempt, None if task is None else task.task_run_id)
+    taken = SubflowTaken(recorded.key, parent.identity.attempt, None if task is None else task.task_run_id)
     parent.recorder.note(taken)
     return named("Completed", "Reused from an earlier attempt.", data=value)
 

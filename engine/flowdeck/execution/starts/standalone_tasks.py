@@ -142,7 +142,7 @@ def _beside(
     flow_call = _start(task, args, kwargs, body)
     here = contextvars.copy_context()
     # No daemon: what was submitted is waited for, also by a script that ends without asking.
-    thread = threading.Thread(target=here.run, args=(_see_to_its_end, flow_call), name=flow_call.run.run_name)
+    thread = threading.Thread(target=here.run, args=(_see_to_its_end, flow_call), name=flow_call.run.identity.name)
     _threads.append(thread)
     try:
         thread.start()

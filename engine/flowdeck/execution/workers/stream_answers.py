@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdeck.execution.workers import transfer
-from flowdeck.execution.workers.stream_recorder import RecorderFacts
+from flowdeck.execution.workers.stream_recorder import RunAddress
 
 if TYPE_CHECKING:
     from flowdeck.execution.calls.context import FlowRunContext
@@ -74,11 +74,11 @@ class StreamAnswers:
             return None if resumed is None else (self._known(resumed[0]), resumed[1])
         raise LookupError(question)
 
-    def _known(self, child: Recorder | None) -> RecorderFacts | None:
+    def _known(self, child: Recorder | None) -> RunAddress | None:
         if child is None:
             return None
         self._recorders[child.first_task_id] = child
-        return RecorderFacts(child.run_id, child.first_task_id, child.incarnation)
+        return RunAddress(child.run_id, child.first_task_id, child.incarnation)
 
     def _lock(self, recorder: Recorder, name: str, cache_key: str) -> bool | None:
         if name == "release":

@@ -14,6 +14,7 @@ from flowdeck.execution.calls.context import CallRunners, FlowRunContext
 from flowdeck.execution.recording.facts import Fact, TaskRunEnded
 from flowdeck.execution.recording.replay import Replay
 from flowdeck.execution.recording.result_records import ResultRecords
+from flowdeck.execution.recording.run_identity import RunIdentity, RunSettings
 from flowdeck.rules.states import State
 from flowdeck.store.results.cached_results import CachedResult
 from flowdeck.store.results.key_locks import KeyLock
@@ -25,40 +26,26 @@ Ask = Callable[..., Any]
 """`(the run's first_task_id, question, *arguments)`: waits for the answer and returns it, or raises what it is."""
 
 
-class RunFacts(NamedTuple):
+class RunOfAttempt(NamedTuple):
     """What the process of an attempt is told of the flow run; the rest it asks for."""
 
-    run_id: str
-    first_task_id: int
-    incarnation: int
-    run_name: str
-    flow_name: str
-    root_run_id: str
-    attempt: int
+    identity: RunIdentity
+    settings: RunSettings
     started_at: int | None
-    log_prints: bool
-    echo: bool
-    max_workers: int
-    tags: frozenset[str]
-    flow_version: str | None
-    parent_run_id: str | None
-    scheduled_at: int | None
+    """When this attempt of the run began, in microseconds since 1970 UTC."""
     result_max_bytes: int
     caching: str
+    """`on`, `refresh` or `off`: the setting."""
 
 
-def facts_of(run: FlowRunContext) -> RunFacts:
+def run_of_attempt(run: FlowRunContext) -> RunOfAttempt:
     """Return what another process needs to know of a run."""
-    recorder = run.recorder
-    return RunFacts(
-        recorder.run_id, recorder.first_task_id, recorder.incarnation, run.run_name, run.flow_name, run.root_run_id,
-        run.attempt, run.started_at, run.log_prints, run.echo, run.max_workers, run.tags, run.flow_version,
-        run.parent_run_id, run.scheduled_at, recorder.results.max_bytes, recorder.results.caching,
-    )  # fmt: skip
+    results = run.recorder.results
+    return RunOfAttempt(run.identity, run.settings, run.started_at, results.max_bytes, results.caching)
 
 
-class RecorderFacts(NamedTuple):
-    """What identifies a recorder on the other side."""
+class RunAddress(NamedTuple):
+    """Which run a recorder is of: what the other side tells of a subflow that it has made."""
 
     run_id: str
     first_task_id: int
@@ -68,16 +55,16 @@ class RecorderFacts(NamedTuple):
 class StreamRecorder:
     """Keeps the facts of a flow run by handing them over to the side that owns it."""
 
-    def __init__(self, ask: Ask, facts: RecorderFacts, results: StreamResults, interrupt: Callable[..., None]) -> None:
+    def __init__(self, ask: Ask, address: RunAddress, results: StreamResults, interrupt: Callable[..., None]) -> None:
         """Make the recorder of one run.
 
         Args:
             ask: see `Ask`.
-            facts: which run it is.
+            address: the run.
             results: of the same run.
             interrupt: raises an exception in the main thread, not in the middle of a frame.
         """
-        self.run_id, self.first_task_id, self.incarnation = facts
+        self.run_id, self.first_task_id, self.incarnation = address
         self.results: ResultRecords = results
         self.interrupt = interrupt
         self._ask: Final = ask
@@ -102,8 +89,8 @@ class StreamRecorder:
 
     def start_subflow(self, new: NewFlowRun, *, patient: bool) -> StreamRecorder | None:
         """See `Recorder`."""
-        facts = self._ask(self.first_task_id, "start_subflow", replace(new, state=_bare(new.state)), patient)
-        return None if facts is None else self._below(facts)
+        address = self._ask(self.first_task_id, "start_subflow", replace(new, state=_bare(new.state)), patient)
+        return None if address is None else self._below(address)
 
     def resume_subflow(self, key: int, new: NewFlowRun, *, patient: bool) -> tuple[StreamRecorder, int] | None:
         """See `Recorder`."""
@@ -123,9 +110,9 @@ class StreamRecorder:
         """See `Recorder`."""
         return self._ask(self.first_task_id, "refusal")
 
-    def _below(self, facts: RecorderFacts) -> StreamRecorder:
-        results = StreamResults(self._ask, facts.first_task_id, self.results.max_bytes, self.results.caching)
-        return StreamRecorder(self._ask, facts, results, self.interrupt)
+    def _below(self, address: RunAddress) -> StreamRecorder:
+        results = StreamResults(self._ask, address.first_task_id, self.results.max_bytes, self.results.caching)
+        return StreamRecorder(self._ask, address, results, self.interrupt)
 
 
 class StreamResults:
@@ -214,30 +201,23 @@ class StreamReplay(Replay):
 class StreamedRun(FlowRunContext):
     """The flow run of another process, for the time of one attempt of a task call: its calls are numbered there."""
 
-    def __init__(self, facts: RunFacts, ask: Ask, interrupt: Callable[..., None], runners: CallRunners) -> None:
+    def __init__(self, told: RunOfAttempt, ask: Ask, interrupt: Callable[..., None], runners: CallRunners) -> None:
         """Make the run as this process sees it.
 
         Args:
-            facts: values of the run, as the process that owns it has them.
+            told: values of the run, as the process that owns it has them.
             ask: see `Ask`.
             interrupt: see `StreamRecorder`.
             runners: run the calls that the attempt submits.
         """
-        results = StreamResults(ask, facts.first_task_id, facts.result_max_bytes, facts.caching)
-        identity = RecorderFacts(facts.run_id, facts.first_task_id, facts.incarnation)
-        recorder = StreamRecorder(ask, identity, results, interrupt)
+        identity = told.identity
+        results = StreamResults(ask, identity.first_task_id, told.result_max_bytes, told.caching)
+        address = RunAddress(identity.id, identity.first_task_id, identity.incarnation)
+        recorder = StreamRecorder(ask, address, results, interrupt)
         self._ask = ask
         self._parameters: dict[str, Any] | None = None
-        super().__init__(
-            recorder=recorder, runners=runners,
-            run_name=facts.run_name, flow_name=facts.flow_name, root_run_id=facts.root_run_id,
-            attempt=1, log_prints=facts.log_prints, echo=facts.echo, max_workers=facts.max_workers, parameters={},
-            tags=facts.tags, flow_version=facts.flow_version, parent_run_id=facts.parent_run_id,
-            scheduled_at=facts.scheduled_at,
-        )  # fmt: skip
-        self.attempt = facts.attempt
-        self.started_at = facts.started_at
-        self.replay = StreamReplay(recorder, ask)
+        super().__init__(identity, told.settings, recorder, runners, {}, StreamReplay(recorder, ask))
+        self.started_at = told.started_at
 
     @property
     def parameters(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride] - asked for when needed

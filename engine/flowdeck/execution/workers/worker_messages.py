@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from flowdeck.execution.calls import context
 from flowdeck.execution.logs import extra_loggers
 from flowdeck.execution.recording.loggers import RUN_LOGGER
-from flowdeck.execution.workers.stream_recorder import RunFacts
+from flowdeck.execution.workers.stream_recorder import RunOfAttempt
 from flowdeck.execution.workers.transfer import MAIN, main_file
 from flowdeck.store.calls.task_runs import NewTaskRun
 from flowdeck.store.run_values import RunError
@@ -37,7 +37,7 @@ class Hello(NamedTuple):
 class AttemptOrder(NamedTuple):
     """To a worker: an attempt. Its value: the task, and its arguments."""
 
-    run: RunFacts
+    run: RunOfAttempt
     task_run: Mapping[str, Any]
     row: NewTaskRun
     tags: frozenset[str]

@@ -20,7 +20,7 @@ from flowdeck.execution.recording.outcome import Outcome
 from flowdeck.execution.workers import transfer
 from flowdeck.execution.workers.frames import Part
 from flowdeck.execution.workers.stream_answers import StreamAnswers
-from flowdeck.execution.workers.stream_recorder import facts_of
+from flowdeck.execution.workers.stream_recorder import run_of_attempt
 from flowdeck.execution.workers.worker import Ending, Worker
 from flowdeck.execution.workers.worker_messages import AttemptOrder, Ended, Hello, hello_of
 from flowdeck.rules.exceptions import CancelledRun, FailedRun, WorkerError
@@ -113,7 +113,7 @@ class Workers:
     def _converse(self, worker: Worker, attempt: Attempt, order: list[Part], limit: TimeLimit | None) -> Outcome:
         fields = {name: getattr(attempt.task_run, name) for name in type(attempt.task_run).__slots__}
         plain = {name: value for name, value in fields.items() if isinstance(value, _PLAIN)}
-        words = AttemptOrder(facts_of(self._run), plain, attempt.call.row, attempt.tags)
+        words = AttemptOrder(run_of_attempt(self._run), plain, attempt.call.row, attempt.tags)
         try:
             ended, value = worker.converse(words, order, None if limit is None else limit.seconds_left)
         except Ending as ending:
