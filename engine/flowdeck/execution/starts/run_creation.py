@@ -36,7 +36,7 @@ from flowdeck.rules.runs.ids import new_run_id
 from flowdeck.rules.runs.run_names import new_run_name
 from flowdeck.rules.states import State, named
 from flowdeck.store import processes
-from flowdeck.store.database import foreign_access
+from flowdeck.store.database import descriptor_guard, foreign_access
 from flowdeck.store.database.database import Database
 from flowdeck.store.database.sqlite import Connection
 from flowdeck.store.home import Home, locate
@@ -174,11 +174,12 @@ def shared_database() -> Database:
     database = _databases.get(str(home.path))
     if database is not None:
         return database
-    opened = Database()
-    foreign_access.guard(opened.home)  # here run flows of users
-    database = _databases.setdefault(str(home.path), opened)
-    if database is not opened:  # another thread was faster
-        opened.close()
+    with descriptor_guard.opening:
+        database = _databases.get(str(home.path))
+        if database is None:  # no other thread was faster
+            database = Database(home)
+            foreign_access.guard(database.home)  # here run flows of users
+            _databases[str(home.path)] = database
     return database
 
 

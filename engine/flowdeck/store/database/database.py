@@ -9,10 +9,7 @@ a local variable: a ticket is marked done inside of its transaction, and who wri
 
 from __future__ import annotations
 
-import atexit
 import functools
-import os
-import select
 import threading
 import time
 import weakref
@@ -22,7 +19,15 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.store.database import connections, descriptor_guard, foreign_access, forks, sqlite, suspend_guard
+from flowdeck.store.database import (
+    connections,
+    descriptor_guard,
+    foreign_access,
+    forks,
+    open_databases,
+    sqlite,
+    suspend_guard,
+)
 from flowdeck.store.database.doorbell import Ringer
 from flowdeck.store.home import Home, locate, prepare
 from flowdeck.store.settings import Settings, load
@@ -36,8 +41,6 @@ LOCK_PATIENCE_SECONDS: Final = 30.0
 BATCH_MAX: Final = 256
 COMMITS_PER_CHECKPOINT: Final = 2_000
 """Used only with a SQLite that has the WAL-reset bug, where automatic checkpoints are off."""
-FORK_PATIENCE_SECONDS: Final = 1.0
-"""How long a fork waits for a commit of another thread, and for its child to be ready."""
 
 
 class Busy(Exception):  # noqa: N818 - a signal between `try_write` and its caller, not an error
@@ -68,8 +71,6 @@ class Database:
         self.home = home or locate()
         prepare(self.home)
         self.settings: Settings = load(self.home)
-        if all(other.home != self.home for other in list(_OPEN)):
-            foreign_access.check_not_open(self.home)
         self._lock = threading.Lock()
         self._pending: deque[_Ticket] = deque()
         self._batch: list[_Ticket] = []
@@ -85,8 +86,12 @@ class Database:
         self._closed = False
         self._ringer = Ringer(self.home.bells)
         self._descriptors: dict[int, int] = {}  # of writers: this process's, and one inherited in a fork
-        self._writer: sqlite.Connection | None = self._open_writer()
-        _OPEN.add(self)
+        self._writer: sqlite.Connection | None = None
+        with descriptor_guard.opening:  # another thread that is about to open this home is not foreign code
+            if not open_databases.has(self.home):
+                foreign_access.check_not_open(self.home)
+            self._writer = self._open_writer()
+            open_databases.add(self)
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -287,8 +292,7 @@ class Database:
 
     def close(self) -> None:
         """Close what this process has open; a later call of any method fails."""
-        _OPEN.discard(self)
-        with self._lock:
+        with self._lock, descriptor_guard.opening:
             self.leave_foreign_files()
             self._descriptors = {}
             for reader in list(self._open_readers):
@@ -297,6 +301,7 @@ class Database:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
+            open_databases.discard(self)
         self._ringer.close()
 
     def _open_writer(self) -> sqlite.Connection:
@@ -310,7 +315,7 @@ class Database:
         """If our files were closed under us, never let SQLite close those that have their numbers now."""
         if descriptor_guard.are_intact(self._descriptors):
             return
-        for connection in (*_LEAKED, self._writer, *(reader.connection for reader in self._open_readers)):
+        for connection in (*open_databases.leaked, self._writer, *(reader.connection for reader in self._open_readers)):
             descriptor_guard.leave_open(connection)
         self._writer = None
         for reader in self._open_readers:
@@ -321,7 +326,7 @@ class Database:
     def before_fork(self) -> None:
         """Let a commit of another thread end: a child must not inherit it half done."""
         if self._committing_thread != threading.get_ident():
-            self._paused = self._lock.acquire(timeout=FORK_PATIENCE_SECONDS)
+            self._paused = self._lock.acquire(timeout=open_databases.FORK_PATIENCE_SECONDS)
         self._shared_memory = forks.shared_memory_of(self.home.database)
 
     def after_fork_in_parent(self) -> None:
@@ -333,9 +338,9 @@ class Database:
     def after_fork_in_child(self) -> None:
         """Drop the connections without closing them, which would touch the parent's; new ones come when needed."""
         for reader in list(self._open_readers):
-            _LEAKED.append(reader.connection)
+            open_databases.leaked.append(reader.connection)
             reader.connection = None
-        _LEAKED.append(self._writer)
+        open_databases.leaked.append(self._writer)
         self._writer = None
         self._readers = threading.local()
         self._open_readers = weakref.WeakSet()
@@ -356,47 +361,3 @@ class Database:
                 f"This process was forked from one that has ended, and cannot use {self.home.path} safely. "
                 "Start it as a process of its own (with multiprocessing: the start method 'spawn')."
             )
-
-
-_OPEN: weakref.WeakSet[Database] = weakref.WeakSet()
-_LEAKED: list[sqlite.Connection | None] = []
-
-
-_forking = threading.local()
-
-
-def _before_fork() -> None:
-    for database in list(_OPEN):
-        database.before_fork()
-    _forking.ends = None
-    with suppress(OSError):  # no descriptor left: then the parent does not wait
-        _forking.ends = os.pipe() if _OPEN else None
-
-
-def _after_fork_in_parent() -> None:
-    for database in list(_OPEN):
-        database.after_fork_in_parent()
-    if _forking.ends is not None:
-        # Until the child has its locks, the parent may not close: that is until it closes its ends of the pipe.
-        reading, writing = _forking.ends
-        os.close(writing)
-        waiting = select.poll()
-        waiting.register(reading, select.POLLIN)
-        waiting.poll(FORK_PATIENCE_SECONDS * 1000)
-        os.close(reading)
-
-
-def _after_fork_in_child() -> None:
-    for database in list(_OPEN):
-        database.after_fork_in_child()
-    for end in _forking.ends or ():
-        os.close(end)
-
-
-def _at_exit() -> None:
-    for database in list(_OPEN):
-        database.leave_foreign_files()
-
-
-atexit.register(_at_exit)
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

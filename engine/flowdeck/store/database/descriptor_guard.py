@@ -10,6 +10,7 @@ even close.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -22,24 +23,47 @@ from flowdeck.store.home import Home
 T = TypeVar("T")
 
 opening = threading.RLock()
-"""Held while a connection opens its files: what is open then and was not before belongs to that connection."""
+"""Held while a database or a connection opens its files: what is open then and was not before belongs to it."""
+OPENING_PATIENCE_SECONDS: Final = 5.0
+"""How long a fork waits for a connection that another thread opens."""
+_forking = threading.local()
 _SUFFIXES: Final = ("", "-wal", "-shm")
 
 
 def opened_by(home: Home, connect: Callable[[], T]) -> tuple[T, dict[int, int]]:
-    """Return what `connect` returns, and the descriptors that it has opened, with their inodes."""
+    """Return what `connect` returns, and the descriptors that it has opened, with their inodes.
+
+    SQLite opens its files for writing; a library that reads them at this moment (to copy them) does not.
+    """
     with opening:
         before = descriptors_of(home)
         connection = connect()
-        return connection, {number: inode for number, inode in descriptors_of(home).items() if number not in before}
+        after = descriptors_of(home)
+        return connection, {number: after[number] for number in after if number not in before and _is_writable(number)}
 
 
-def _renew_lock() -> None:
-    global opening  # noqa: PLW0603 - another thread may have held it when this process was forked
+def _is_writable(descriptor: int) -> bool:
+    with suppress(OSError):  # closed meanwhile, so not of the connection
+        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+    return False
+
+
+def _before_fork() -> None:
+    """Let another thread open its connection: a child would inherit the locks that SQLite holds while it does."""
+    _forking.has_lock = opening.acquire(timeout=OPENING_PATIENCE_SECONDS)
+
+
+def _after_fork_in_parent() -> None:
+    if _forking.has_lock:
+        opening.release()
+
+
+def _after_fork_in_child() -> None:
+    global opening  # noqa: PLW0603 - another thread may have held it all the same
     opening = threading.RLock()
 
 
-os.register_at_fork(after_in_child=_renew_lock)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 def descriptors_of(home: Home) -> dict[int, int]:
