@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.tui.harness import LARGE, press, running_app, screen_text, until, until_shown
+from tests.tui.runs.test_app_runs import seed
 from tests.tui.seeded_home import NOW, Call, SeededHome
-from tests.tui.test_app_runs import seed
 
 pytestmark = pytest.mark.asyncio
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from flowdeck_tui.menus.menu import MenuScreen
+from tests.tui.flows.test_app_flows import seed
 from tests.tui.harness import SMALL, line_with, press, running_app, screen_text, until, until_shown
 from tests.tui.seeded_home import SeededHome
-from tests.tui.test_app_flows import seed
 
 pytestmark = pytest.mark.asyncio
 

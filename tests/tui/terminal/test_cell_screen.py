@@ -13,7 +13,7 @@ from textual._compositor import ChopsUpdate
 from tests.tui.harness import LARGE, SMALL, press, running_app, until_shown
 from tests.tui.seeded_home import NOW, Call, SeededHome
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_textual_is_the_version_whose_inside_is_used() -> None:
