@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from flowdeck.execution.calls import context, methods
@@ -49,7 +51,12 @@ class Flow(FlowRunHooks, Generic[P, R]):
     """A function as a flow. Calling it runs it in this process; inside another flow it is a subflow."""
 
     def __init__(
-        self, function: Callable[P, R], spec: FlowSpec, options: Mapping[str, Any] = NO_OPTIONS, binding: str = INSTANCE
+        self,
+        function: Callable[P, R],
+        spec: FlowSpec,
+        options: Mapping[str, Any] = NO_OPTIONS,
+        binding: str = INSTANCE,
+        made_in: str | None = None,
     ) -> None:
         """Use the `flow` decorator."""
         functools.update_wrapper(self, function)
@@ -60,7 +67,10 @@ class Flow(FlowRunHooks, Generic[P, R]):
         self.is_generator = is_generator(function)
         self._code = code_of(function, f"flow '{spec.name}'")
         self._options = options
-        self._binding = binding
+        self.binding = binding
+        """What a flow of a class is bound to: the instance, the class, or nothing."""
+        self.made_in = made_in
+        """Name of the module whose code made a flow of the function; None where that is not known."""
 
     @property
     def name(self) -> str:
@@ -125,18 +135,22 @@ class Flow(FlowRunHooks, Generic[P, R]):
         all_options = merged({"name": self.spec.name, **self._options}, options)
         spec = flow_spec(name_of(self.fn, "flow"), self.fn.__doc__, all_options)
         spec = replace(spec, hooks=with_those_of(self.spec.hooks, spec.hooks, options))
-        return Flow(self.fn, spec, all_options, self._binding)
+        return Flow(self.fn, spec, all_options, self.binding, caller_module())
+
+    def bound_to(self, target: Any) -> Flow[..., Any]:
+        """Return the flow as one whose first argument is `target`: for starting a flow of a class."""
+        return Flow(MethodType(self.fn, target), self.spec, self._options, made_in=self.made_in)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind to an instance or a class, so that methods can be flows."""
-        return methods.bound(self, self._binding, instance, owner)
+        return methods.bound(self, self.binding, instance, owner)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return by_name(self)
 
     def reduced_by_value(self) -> tuple[Any, ...]:
         """Return how to pickle it for a process in which it has no name."""
-        return Flow, (self.fn, self.spec, dict(self._options), self._binding)
+        return Flow, (self.fn, self.spec, dict(self._options), self.binding)
 
     def __repr__(self) -> str:
         return f"Flow({self.spec.name!r})"
@@ -266,7 +280,13 @@ def flow(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     plain, binding = methods.plain(function)
     name = name_of(plain, "flow")
     check_definition(plain, "flow", options.get("name") or name)
-    return Flow(plain, flow_spec(name, plain.__doc__, options), options, binding)
+    return Flow(plain, flow_spec(name, plain.__doc__, options), options, binding, caller_module())
+
+
+def caller_module() -> str | None:
+    """Return the name of the module whose code calls the function that calls this."""
+    name = sys._getframe(2).f_globals.get("__name__")  # pyright: ignore[reportPrivateUsage] - as inspect, but sooner
+    return name if isinstance(name, str) else None
 
 
 def flow_of_task(task: Task[..., Any]) -> Flow[..., Any]:

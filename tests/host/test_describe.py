@@ -226,7 +226,7 @@ def test_a_fork_at_module_level_is_told_with_its_line(folder: Folder) -> None:
 
 
 def test_names_that_collide_are_told_with_their_lines(folder: Folder) -> None:
-    """Two flows of one name, a function defined twice, and a flow that only a class can reach."""
+    """Two flows of one name, a function defined twice, and a flow of objects that need arguments."""
     document = folder.described(
         """
         from flowdeck import flow
@@ -239,6 +239,7 @@ def test_names_that_collide_are_told_with_their_lines(folder: Folder) -> None:
         @flow
         def again(): pass
         class Jobs:
+            def __init__(self, name): pass
             @flow
             def inside(self): pass
         """
@@ -247,7 +248,75 @@ def test_names_that_collide_are_told_with_their_lines(folder: Folder) -> None:
     same, lost, inside = document["warnings"]
     assert same.startswith("Two flows are named 'same': lines 4 and 6.")
     assert lost.startswith("Line 10 defines 'again' again, so that the flow of line 8 is lost.")
-    assert inside.startswith("'Jobs.inside' in line 13 is a flow of a class")
+    assert inside.startswith("'Jobs.inside' in line 14 is a flow of a class whose objects are made with arguments")
+
+
+def test_flows_behind_decorators_and_partials_and_in_classes_are_described(folder: Folder) -> None:
+    """What can be started is listed; a method without the object that it is called on."""
+    document = folder.described(
+        """
+        import functools
+        from flowdeck import flow
+
+        def timed(function):
+            @functools.wraps(function)
+            def inner(*args, **kwargs):
+                return function(*args, **kwargs)
+            return inner
+
+        def load(table, limit): pass
+
+        @timed
+        @timed
+        @flow
+        def wrapped(day: str): pass
+
+        orders = flow(functools.partial(load, "orders"), name="orders")
+
+        class Jobs:
+            @flow
+            def of_object(self, count: int): pass
+            @classmethod
+            @flow
+            def of_class(cls, count: int): pass
+            @flow
+            @staticmethod
+            def of_none(count: int): pass
+            class Inner:
+                @timed
+                @flow
+                def deep(self): pass
+        """
+    )
+    assert document["error"] is None
+    assert document["warnings"] == []
+    found = {flow["function"]: list(flow["parameter_schema"]["properties"]) for flow in document["flows"]}
+    assert found == {
+        "wrapped": ["day"],
+        "orders": ["limit"],
+        "Jobs.of_object": ["count"],
+        "Jobs.of_class": ["count"],
+        "Jobs.of_none": ["count"],
+        "Jobs.Inner.deep": [],
+    }
+
+
+def test_a_flow_that_nothing_reaches_is_told(folder: Folder) -> None:
+    """A decorator above that hides it; when the file has no other flow, that is what is wrong with the file."""
+    hidden = """
+        from flowdeck import flow
+        def hides(function):
+            return lambda: function()
+        @hides
+        @flow
+        def lost(): pass
+        """
+    error = folder.described(hidden)["error"]
+    assert (error["type"], error["line"]) == ("DefinitionError", 7)
+    assert error["message"].startswith("'lost' in line 7 is made a flow, but what the file has under that name is a")
+    beside = folder.described(hidden + "\n        @flow\n        def found(): pass\n")
+    assert [flow["function"] for flow in beside["flows"]] == ["found"]
+    assert beside["warnings"] == [error["message"]]
 
 
 def test_parameters_that_cannot_be_described_do_not_hide_the_flow(folder: Folder) -> None:

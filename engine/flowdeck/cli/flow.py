@@ -15,7 +15,8 @@ from flowdeck.cli.engine_checks import now
 from flowdeck.cli.flow_reference import known_flow
 from flowdeck.cli.tables import Paper, paper_for
 from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, run_noun
-from flowdeck.deck import Deck
+from flowdeck.deck import Deck, FlowEntry
+from flowdeck.rules.text.terminal_text import inert_line
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,11 +38,18 @@ def _ls(arguments: argparse.Namespace) -> int:
             printing.document([json_output.flow(entry) for entry in shown])
         elif shown:
             printing.lines(text_output.flows(shown, _paper()))
+        for told in dict.fromkeys(_said_beside(entry) for entry in shown if entry.status == "ok" and entry.error):
+            printing.note(told)
         if not entries:
             printing.note(_why_none(deck))
         elif len(shown) < len(entries):
             printing.note(f"{len(shown)} of {len(entries):,} flows; --limit 0 lists all.")
     return 0
+
+
+def _said_beside(entry: FlowEntry) -> str:
+    """Return what is to be said of a file that has flows: of those among them that cannot be started, too."""
+    return f"{entry.file}: {'' if entry.error is None else inert_line(entry.error.message)}"
 
 
 def _why_none(deck: Deck) -> str:

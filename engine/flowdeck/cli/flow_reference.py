@@ -13,6 +13,7 @@ from flowdeck.cli.engine_checks import bring_up_engine
 from flowdeck.cli.printing import note
 from flowdeck.cli.text_output import error_line
 from flowdeck.deck import Deck, FlowEntry
+from flowdeck.host.packages import module_file
 from flowdeck.rules.exceptions import NotFoundError, RefusedError, UsageError
 from flowdeck.rules.flow_files import find_flows
 from flowdeck.rules.parameters.parameter_checks import parse_text
@@ -37,7 +38,7 @@ def known_flow(deck: Deck, reference: str) -> FlowEntry:
         if broken := _broken(_entries_of(deck, file)):
             return broken
         if function is None:
-            raise NotFoundError(_name_a_function(file, reference)) from None
+            raise NotFoundError(_name_a_function(deck, file, reference)) from None
         raise NotFoundError(
             f"{file} is in no watched folder. `flowdeck server start {file.parent}` or `flowdeck {file.parent}` "
             "makes an engine look at it."
@@ -59,8 +60,8 @@ def wanted_flow(deck: Deck, reference: str) -> FlowEntry:
         if file is None:
             return _found_by_engine(deck, reference, error)
         if function is None:
-            raise NotFoundError(_name_a_function(file, reference)) from None
-    _check_source(file, function)
+            raise NotFoundError(_name_a_function(deck, file, reference)) from None
+    _check_source(deck, file, function)
     folder = str(file.parent)
     if not any(_lies_in(folder, watched) for watched in deck.engine.status().folders):
         deck.folders.watch(file.parent)
@@ -100,17 +101,21 @@ def _file_and_function(reference: str) -> tuple[Path | None, str | None]:
         return Path(os.path.realpath(file)), function
     if os.path.isfile(reference):
         return Path(os.path.realpath(reference)), None
+    if colon and (found := module_file(file)) is not None:
+        return Path(os.path.realpath(found)), function
     return None, None
 
 
-def _name_a_function(file: Path, reference: str) -> str:
-    functions = [flow.function for flow in find_flows(file.read_bytes(), str(file)).flows]
+def _name_a_function(deck: Deck, file: Path, reference: str) -> str:
+    # What the engine has found can be started; the source alone may make flows that nothing reaches.
+    known = [entry.function for entry in _entries_of(deck, file) if entry.function is not None]
+    functions = known or list(dict.fromkeys(flow.function for flow in find_flows(file.read_bytes(), str(file)).flows))
     if not functions:
         return f"{file} defines no flow."
     return f"'{reference}' is a file; name a flow of it: {', '.join(f'{reference}:{name}' for name in functions)}."
 
 
-def _check_source(file: Path, function: str) -> None:
+def _check_source(deck: Deck, file: Path, function: str) -> None:
     """Refuse what no engine will find, before one is asked to look."""
     outline = find_flows(file.read_bytes(), str(file))
     if outline.problem is not None:
@@ -118,9 +123,10 @@ def _check_source(file: Path, function: str) -> None:
         raise RefusedError(f"{file} is not valid Python: {outline.problem.message}{line}.")
     if not outline.makes_flows:
         raise NotFoundError(f"{file} defines no flow.")
-    functions = [flow.function for flow in outline.flows]
+    functions = list(dict.fromkeys(flow.function for flow in outline.flows))
     if functions and function not in functions:
-        raise NotFoundError(f"There is no flow '{function}' in {file}: it has {', '.join(functions)}.")
+        known = [entry.function for entry in _entries_of(deck, file) if entry.function is not None]
+        raise NotFoundError(f"There is no flow '{function}' in {file}: it has {', '.join(known or functions)}.")
 
 
 def _entries_of(deck: Deck, file: Path) -> list[FlowEntry]:

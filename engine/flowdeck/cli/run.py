@@ -20,7 +20,16 @@ from flowdeck.deck import Deck, RunQuery
 from flowdeck.execution.calls import context
 from flowdeck.execution.recording.failures import describe
 from flowdeck.flows import Flow
-from flowdeck.host.loading import LoadError, choose_flow, compile_file, flows_of, load_file, put_first
+from flowdeck.host.loading import (
+    LoadError,
+    choose_flow,
+    compile_file,
+    flows_of,
+    flows_of_classes,
+    load_file,
+    put_first,
+)
+from flowdeck.host.packages import module_file, place_in_package, prepare
 from flowdeck.rules.exceptions import CancelledRun, NotFoundError, ParameterError, StoreError, UsageError
 from flowdeck.rules.parameters import parameter_checks, parameter_schema
 from flowdeck.rules.parameters import parameters as parameter_rules
@@ -37,7 +46,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _configure(parser: Parser) -> None:
-    parser.add_argument("file", metavar="FILE[:FLOW]", help="file of the flow, and the name of its function")
+    parser.add_argument(
+        "file", metavar="FILE[:FLOW]", help="file or dotted module of the flow, and the name of its function"
+    )
     add_parameters(parser)
 
 
@@ -62,6 +73,8 @@ def _file_and_function(reference: str) -> tuple[Path, str | None]:
     file, function = reference, None
     if not os.path.exists(reference) and ":" in reference:
         file, _, function = reference.rpartition(":")
+    if not os.path.exists(file) and (found := module_file(file)) is not None:
+        file = str(found)
     if os.path.isdir(file):
         raise UsageError(f"{file} is a folder; `flowdeck {file}` opens it, `flowdeck run` takes a file.")
     if not os.path.exists(file):
@@ -95,6 +108,9 @@ def _become_script(path: Path) -> ModuleType:
     module.__file__ = str(path)
     sys.modules["__main__"] = module
     _take_place_of_command(path)
+    place = place_in_package(Path(os.path.realpath(path)))
+    if place is not None and prepare(place):
+        module.__package__ = place.package  # as `python -m` does: its relative imports find their package
     return module
 
 
@@ -140,11 +156,10 @@ def _has_run_a_flow(since: float) -> bool:
 
 
 def _run_only_flow(module: ModuleType, path: Path) -> int:
-    flows = flows_of(module)
-    if not flows:
+    if not flows_of(module):
         note(f"{path} ran; it defines no flow and called none.")
         return 0
-    return _exit_code(_call(_only(flows, path), []))
+    return _exit_code(_call(_only(module, path), []))
 
 
 # -- a flow of it ------------------------------------------------------------------------------------------------------
@@ -156,7 +171,7 @@ def _run_flow(path: Path, function: str | None, words: Sequence[str]) -> int:
     module = load_file(path)
     for name, file, line in context.module_level_calls:
         note(f"{file}, line {line}: the call of '{name}' was not run, since the file is imported here.")
-    flow = _only(flows_of(module), path) if function is None else choose_flow(module, function)
+    flow = _only(module, path) if function is None else choose_flow(module, function)
     try:
         return _exit_code(_call(flow, words))
     except KeyboardInterrupt:
@@ -165,14 +180,19 @@ def _run_flow(path: Path, function: str | None, words: Sequence[str]) -> int:
         return 1
 
 
-def _only(flows: dict[str, Flow[..., Any]], path: Path) -> Flow[..., Any]:
-    if not flows:
-        raise NotFoundError(f"{path} defines no flow.")
-    if len(flows) > 1:
+def _only(module: ModuleType, path: Path) -> Flow[..., Any]:
+    flows = flows_of(module)
+    if len(flows) == 1:
+        return next(iter(flows.values()))
+    methods = [name for name, method in flows_of_classes(module).items() if method.is_startable()]
+    startable = [*flows, *methods]
+    if not startable:
+        raise NotFoundError(f"{path} defines no flow that can be started.")
+    if len(startable) > 1:
         shown = str(path).removeprefix(os.getcwd() + os.sep)
-        choices = ", ".join(f"{shown}:{function}" for function in flows)
-        raise UsageError(f"{shown} has {len(flows)} flows; say which: {choices}")
-    return next(iter(flows.values()))
+        choices = ", ".join(f"{shown}:{function}" for function in startable)
+        raise UsageError(f"{shown} has {len(startable)} flows; say which: {choices}")
+    return choose_flow(module, startable[0])
 
 
 def _call(flow: Flow[..., Any], words: Sequence[str]) -> State:

@@ -163,10 +163,16 @@ def _flows_of_folder(entries: Sequence[FlowEntry], paper: Paper) -> list[str]:
         last = Cell("") if entry.last_run_state is None else _last_run(entry.last_run_state, paper)
         about = Cell(_one_line(entry.description or ""))
         if entry.status != "ok":
-            about = Cell(f"cannot be imported: {error_line(entry.error)}", _COLOURS[_S.FAILED])
+            about = Cell(f"{_trouble(entry)}: {error_line(entry.error)}", _COLOURS[_S.FAILED])
         name = inert_line(entry.name) if entry.name else _UNKNOWN
         rows.append((name, inert_line(entry.entrypoint), last, about))
     return table(("FLOW", "FILE", "LAST RUN", ""), rows, paper)
+
+
+def _trouble(entry: FlowEntry) -> str:
+    """Say what is wrong with a file that gives no flow."""
+    is_imported = entry.error is not None and entry.error.type == "DefinitionError" and not entry.error.traceback
+    return "no flow of it can be started" if is_imported else "cannot be imported"
 
 
 def flow(entry: FlowEntry, paper: Paper) -> list[str]:
@@ -177,7 +183,7 @@ def flow(entry: FlowEntry, paper: Paper) -> list[str]:
             "Entrypoint": inert_line(entry.entrypoint),
             "Folder": inert_line(entry.folder),
             "Line": str(entry.line or ""),
-            "Status": Cell("ok") if entry.status == "ok" else Cell("cannot be imported", _COLOURS[_S.FAILED]),
+            "Status": Cell("ok") if entry.status == "ok" else Cell(_trouble(entry), _COLOURS[_S.FAILED]),
             "About": _one_line(entry.description or ""),
             "Last run": Cell("") if entry.last_run_state is None else _last_run(entry.last_run_state, paper),
             "Last run id": entry.last_run_id or "",

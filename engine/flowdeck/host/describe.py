@@ -19,10 +19,12 @@ from types import ModuleType
 from typing import Any, Final
 
 from flowdeck.execution.calls import context
+from flowdeck.execution.calls.methods import STATIC
 from flowdeck.flows import Flow
-from flowdeck.host.loading import LoadError, flows_of, load_file
-from flowdeck.rules.exceptions import FlowdeckError
+from flowdeck.host.loading import LoadError, flows_of, flows_of_classes, load_file
+from flowdeck.rules.exceptions import DefinitionError, FlowdeckError
 from flowdeck.rules.flow_files import OutlinedFlow, find_flows
+from flowdeck.rules.options.function_code import code_of
 from flowdeck.rules.parameters import parameter_schema
 from flowdeck.rules.parameters import parameters as parameter_rules
 from flowdeck.rules.parameters.parameter_json import json_value
@@ -75,7 +77,10 @@ def describe_file(path: Path) -> dict[str, Any]:
     outlined = find_flows(_source_of(path), str(path)).flows
     warnings = [*_call_warnings(), *_fork_warnings(path, fork_lines)]
     flows = _flows(module, outlined, warnings)
-    warnings += [*_name_warnings(flows), *_shadow_warnings(outlined), *_class_warnings(outlined)]
+    warnings += [*_name_warnings(flows), *_shadow_warnings(outlined), *_missing(module, outlined, flows)]
+    if not flows and warnings and outlined:
+        told = {"type": "DefinitionError", "message": " ".join(warnings), "traceback": "", "file": str(path)}
+        return {"flows": [], "warnings": [], "error": {**told, "line": outlined[0].line}}
     return {"flows": flows, "warnings": warnings, "error": None}
 
 
@@ -127,27 +132,34 @@ def _source_of(path: Path) -> bytes:
 
 def _flows(module: ModuleType, outlined: Sequence[OutlinedFlow], warnings: list[str]) -> list[dict[str, Any]]:
     lines = {flow.function: flow.line for flow in outlined}
+    methods = {name: method for name, method in flows_of_classes(module).items() if method.is_startable()}
+    of_objects = {name for name, method in methods.items() if method.binding != STATIC}
+    found = {**flows_of(module), **{name: method.flow for name, method in methods.items()}}
     described = [
         {
             "function": function,
             "name": flow.name,
             "line": lines.get(function) or _first_line(flow),
             "description": flow.description,
-            "parameter_schema": _schema(flow, warnings),
+            "parameter_schema": _schema(flow, warnings, is_method=function in of_objects),
         }
-        for function, flow in flows_of(module).items()
+        for function, flow in found.items()
     ]
     return sorted(described, key=lambda flow: flow["line"])
 
 
 def _first_line(flow: Flow[..., Any]) -> int:
-    code = getattr(flow.fn, "__code__", None)
-    return 1 if code is None else code.co_firstlineno
+    try:
+        return code_of(flow.fn, "").co_firstlineno
+    except DefinitionError:
+        return 1
 
 
-def _schema(flow: Flow[..., Any], warnings: list[str]) -> dict[str, Any]:
+def _schema(flow: Flow[..., Any], warnings: list[str], *, is_method: bool) -> dict[str, Any]:
     try:
         signature = parameter_rules.signature_of(flow.fn)
+        if is_method:
+            signature = signature.replace(parameters=list(signature.parameters.values())[1:])
         hints = parameter_rules.type_hints(flow.fn)
         # Once more through our own JSON: a default inside a model of pydantic may be NaN.
         return json_value(parameter_schema.schema(signature, hints, flow.fn.__doc__)).value
@@ -194,13 +206,27 @@ def _shadow_warnings(outlined: Sequence[OutlinedFlow]) -> list[str]:
     ]
 
 
-def _class_warnings(outlined: Sequence[OutlinedFlow]) -> list[str]:
-    return [
-        f"'{flow.function}' in line {flow.line} is a flow of a class: it can be called, but not be started from here. "
-        "Make it a function of the file for that."
-        for flow in outlined
-        if "." in flow.function
-    ]
+def _missing(module: ModuleType, outlined: Sequence[OutlinedFlow], flows: Sequence[dict[str, Any]]) -> list[str]:
+    """Say of each flow that the source makes and that cannot be started from here why it cannot."""
+    listed = {flow["function"] for flow in flows}
+    lines = {flow.function: flow.line for flow in outlined if flow.function not in listed}
+    methods = flows_of_classes(module)
+    told: list[str] = []
+    for function, line in lines.items():
+        owner = methods[function].owner if function in methods else None
+        if owner is not None:
+            told.append(
+                f"'{function}' in line {line} is a flow of a class whose objects are made with arguments: it can be "
+                "called, but not be started from here. Make it a function of the file, or a classmethod or "
+                "staticmethod, for that."
+            )
+        elif "." not in function and function in vars(module) and vars(module)[function] is not None:
+            kind = type(vars(module)[function]).__name__
+            told.append(
+                f"'{function}' in line {line} is made a flow, but what the file has under that name is a {kind}, from "
+                "which the flow is not reached. Put @flow above the other decorators, or use functools.wraps in them."
+            )
+    return told
 
 
 if __name__ == "__main__":

@@ -6,20 +6,27 @@ seconds, and a file is imported at the moment it is saved.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType
-from typing import Any
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, Final, NamedTuple
 
 from flowdeck.execution.calls import context
+from flowdeck.execution.calls.methods import CLASS, STATIC
 from flowdeck.execution.recording.failures import describe
 from flowdeck.flows import Flow, flow_of_task
-from flowdeck.rules.exceptions import CancelledRun, FlowdeckError, NotFoundError
+from flowdeck.host.packages import import_by_package, place_in_package, prepare
+from flowdeck.rules.exceptions import CancelledRun, DefinitionError, FlowdeckError, NotFoundError, RefusedError
+from flowdeck.rules.options.function_code import code_of
 from flowdeck.store.run_values import RunError
-from flowdeck.tasks import Task
+from flowdeck.tasks import Task, name_of
+
+_MOST_DECORATORS: Final = 50
 
 
 class LoadError(FlowdeckError):
@@ -54,40 +61,46 @@ def module_name_of(path: Path) -> str:
 
 
 def load_file(path: Path, module_name: str | None = None) -> ModuleType:
-    """Import a flow file anew, with its folder first in `sys.path`.
+    """Import a flow file anew, with its folder first in `sys.path`; one of a package by that, from its root.
 
     Flows and tasks that the file calls at module level do not run; `context.module_level_calls` names them.
 
     Args:
         path: the file.
-        module_name: its name in `sys.modules`; None for `module_name_of(path)`.
+        module_name: its name in `sys.modules`; None for that in its package, or else `module_name_of(path)`.
 
     Raises:
         NotFoundError: there is no such file.
         LoadError: it cannot be read or compiled, or its own code raised.
     """
     path = Path(os.path.realpath(path))
-    name = module_name or module_name_of(path)
     code = compile_file(path)
     put_first(str(path.parent))
-    module = _new_module(name, path)
-    replaced = sys.modules.get(name)
-    sys.modules[name] = module  # before its code runs: dataclasses and pickle look their module up there
+    place = place_in_package(path)
+    if place is not None and not (module_name in {None, place.name} and prepare(place)):
+        place = None
+    name = place.name if place is not None else module_name or module_name_of(path)
     context.flow_files[name] = str(path)
+    replaced = sys.modules.get(name)
     was_describing, context.describing = context.describing, True
     calls_before = len(context.module_level_calls)
     try:
-        exec(code, module.__dict__)
+        return _execute(path, name, code) if place is None else import_by_package(path, place, code)
     except (KeyboardInterrupt, CancelledRun):
         raise
     except BaseException as error:
-        if replaced is None:
-            del sys.modules[name]
-        else:
+        sys.modules.pop(name, None)
+        if replaced is not None:
             sys.modules[name] = replaced
         raise LoadError(path, _with_hint(describe(error), calls_before)) from error
     finally:
         context.describing = was_describing
+
+
+def _execute(path: Path, name: str, code: CodeType) -> ModuleType:
+    module = _new_module(name, path)
+    sys.modules[name] = module  # before its code runs: dataclasses and pickle look their module up there
+    exec(code, module.__dict__)
     return module
 
 
@@ -110,14 +123,79 @@ def flows_of(module: ModuleType) -> dict[str, Flow[..., Any]]:
     """Return the flows that a module's own file defines, by the name they have there, in its order.
 
     A flow that the file imports belongs to another file. One that has two names here counts under that of its function.
+    One that stands behind a decorator (with `functools.wraps`) counts, without that.
     """
     flows: dict[int, tuple[str, Flow[..., Any]]] = {}
     for name, value in vars(module).items():
-        if isinstance(value, Flow) and _is_defined_in(value, module):
-            known = flows.get(id(value))
-            if known is None or name == value.fn.__name__:
-                flows[id(value)] = (name, value)
+        flow = _behind_decorators(value)
+        if flow is not None and _is_defined_in(flow, module):
+            known = flows.get(id(flow))
+            if known is None or name == name_of(flow.fn, "flow"):
+                flows[id(flow)] = (name, flow)
     return dict(flows.values())
+
+
+class ClassFlow(NamedTuple):
+    """A flow of a class."""
+
+    owner: type
+    flow: Flow[..., Any]
+    binding: str
+    """What it is bound to when it is called: an instance, the class, or nothing."""
+
+    def is_startable(self) -> bool:
+        """Tell whether it can be started without an object of the author's."""
+        return self.binding in {STATIC, CLASS} or not needs_arguments(self.owner)
+
+    def startable(self, name: str) -> Flow[..., Any]:
+        """Return it as a flow that needs no object: it is called on the class, or on a new object of it.
+
+        Args:
+            name: of the flow, for the error.
+
+        Raises:
+            RefusedError: its class takes arguments.
+        """
+        if self.binding == STATIC:
+            return self.flow
+        if self.binding == CLASS:
+            return self.flow.bound_to(self.owner)
+        if not self.is_startable():
+            raise RefusedError(
+                f"'{name}' is a flow of an object, and {self.owner.__name__} takes arguments to make one. Make it a "
+                "function of the file, or a classmethod or staticmethod, to start it from here."
+            )
+        return self.flow.bound_to(self.owner())
+
+
+def flows_of_classes(module: ModuleType) -> dict[str, ClassFlow]:
+    """Return the flows of a module's classes, by `Class.method`."""
+    found: dict[str, ClassFlow] = {}
+    left = [(name, value) for name, value in vars(module).items() if _is_own_class(value, module)]
+    seen: set[int] = set()
+    while left:
+        prefix, owner = left.pop(0)
+        if id(owner) in seen:
+            continue
+        seen.add(id(owner))
+        for name, value in vars(owner).items():
+            flow = _behind_decorators(value)
+            if flow is not None:
+                outer = {staticmethod: STATIC, classmethod: CLASS}.get(type(value), flow.binding)
+                found[f"{prefix}.{name}"] = ClassFlow(owner, flow, outer)
+            elif _is_own_class(value, module):
+                left.append((f"{prefix}.{name}", value))
+    return found
+
+
+def needs_arguments(owner: type) -> bool:
+    """Tell whether an object of a class cannot be made without arguments."""
+    try:
+        parameters = inspect.signature(owner).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return any(one.default is inspect.Parameter.empty and one.kind not in variadic for one in parameters)
 
 
 def find_flow(path: Path, function: str) -> Flow[..., Any]:
@@ -138,20 +216,24 @@ def choose_flow(module: ModuleType, function: str) -> Flow[..., Any]:
     """Return the flow of a loaded file that has this name, function name, or flow name; or else the task, as a flow.
 
     Raises:
-        NotFoundError: it has none; the sentence lists those that there are.
+        NotFoundError: it has none; the sentence lists those that can be started.
+        RefusedError: it is a method of objects that cannot be made without arguments.
     """
-    flows = flows_of(module)
+    flows, methods = flows_of(module), flows_of_classes(module)
     if function in flows:
         return flows[function]
+    if function in methods:
+        return methods[function].startable(function)
     for flow in flows.values():
         # A run that a script recorded names the function, also where a variable of another name holds the flow.
-        if function in (flow.fn.__name__, flow.name):
+        if function in (name_of(flow.fn, "flow"), flow.name):
             return flow
     for value in vars(module).values():
         # A task that was called outside of flows has a flow run of its own.
-        if isinstance(value, Task) and value.fn.__name__ == function and _is_defined_in(value, module):
+        if isinstance(value, Task) and name_of(value.fn, "task") == function and _is_defined_in(value, module):
             return flow_of_task(value)
-    there_are = f"it has {', '.join(flows)}" if flows else "it has none"
+    startable = [*flows, *(name for name, method in methods.items() if method.is_startable())]
+    there_are = f"it has {', '.join(startable)}" if startable else "it has none that can be started"
     raise NotFoundError(f"There is no flow '{function}' in {module.__file__}: {there_are}.")
 
 
@@ -177,10 +259,27 @@ def _is_from(module: ModuleType | None, path: Path) -> bool:
 
 
 def _is_defined_in(flow: Flow[..., Any] | Task[..., Any], module: ModuleType) -> bool:
-    if getattr(flow.fn, "__module__", None) == module.__name__:
+    if module.__name__ in (getattr(flow.fn, "__module__", None), getattr(flow, "made_in", None)):
         return True
-    code: CodeType | None = getattr(flow.fn, "__code__", None)
-    return code is not None and module.__file__ is not None and code.co_filename == module.__file__
+    try:
+        return module.__file__ is not None and code_of(flow.fn, "").co_filename == module.__file__
+    except DefinitionError:
+        return False
+
+
+def _behind_decorators(value: Any) -> Flow[..., Any] | None:
+    """Return the flow that a value is, or that a decorator of the author's stands around."""
+    for _ in range(_MOST_DECORATORS):
+        if isinstance(value, Flow):
+            return value
+        if not isinstance(value, FunctionType | partial | staticmethod | classmethod):
+            return None
+        value = getattr(value, "__wrapped__", None)
+    return None
+
+
+def _is_own_class(value: Any, module: ModuleType) -> bool:
+    return isinstance(value, type) and value.__module__ == module.__name__
 
 
 def _with_hint(error: RunError, calls_before: int) -> RunError:

@@ -282,10 +282,10 @@ def _new(spec: FlowSpec, code: CodeType, parameters: str, state: State, tags: fr
     run_id = new_run_id()
     working_dir = _working_dir()
     source = _source_file(code.co_filename)
-    pid, declared = os.getpid(), _declared(spec)
+    pid, declared, function = os.getpid(), _declared(spec), _function_name(code)
     return NewFlowRun(
-        id=run_id, name=new_run_name(), flow_name=spec.name, entrypoint=_entrypoint(source, code.co_name, working_dir),
-        working_dir=working_dir, source_file=source, function=code.co_name if source else None, state=state,
+        id=run_id, name=new_run_name(), flow_name=spec.name, entrypoint=_entrypoint(source, function, working_dir),
+        working_dir=working_dir, source_file=source, function=function if source else None, state=state,
         at=SYSTEM_CLOCK.now_microseconds(), triggered_by="script", parameters=parameters, root_run_id=run_id,
         tags=tuple(sorted(tags)), interpreter=sys.executable, pid=pid, pid_token=processes.token(pid), incarnation=1,
         crash_retries=declared.crash_retries, hooks=declared.hooks,
@@ -304,6 +304,11 @@ def _source_file(filename: str) -> str | None:
     if filename.startswith("<") or not os.path.exists(filename):
         return None
     return storable(os.path.realpath(filename))
+
+
+def _function_name(code: CodeType) -> str:
+    """Return how a function is reached in its file; of one that a function makes there is only its own name."""
+    return code.co_name if "<" in code.co_qualname else code.co_qualname
 
 
 def _entrypoint(source: str | None, function: str, working_dir: str) -> str | None:
