@@ -77,7 +77,7 @@ def test_it_runs(function: str, line: str, command: Command, script: Script, dec
     output = command("run", f"odd.py:{function}", "-p", "limit=3")
     assert output.code == 0, output.err
     assert line in output.err
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert run.parameters["limit"] == 3
     assert "self" not in run.parameters
 

@@ -57,7 +57,7 @@ def engines(deck: Deck, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whatever engine a command brings up imports what this process does, and is stopped at the end."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
     yield
-    deck.stop_engine()
+    deck.engine.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_a_flow_of_a_package_runs(words: str, command: Command, deck: Deck, pack
     """By its file or its dotted name, one flow of it or as a script."""
     output = command("run", words)
     assert output.code == 0, output.err
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert (run.flow_name, run.state_name) == ("top", "Completed")
     assert run.source_file == str(package / "work.py")
 
@@ -94,7 +94,7 @@ def test_a_namespace_package_and_a_package_itself(command: Command, deck: Deck, 
     for words in ("space.flows:spaced", "pkg.deeper:inner", "pkg/deeper/__init__.py:inner"):
         output = command("run", words)
         assert output.code == 0, output.err
-    assert {run.state_name for run in deck.flow_runs()} == {"Completed"}
+    assert {run.state_name for run in deck.flow_runs.select()} == {"Completed"}
 
 
 def test_an_error_in_the_package_is_told_with_its_place(command: Command, package: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_package_that_has_the_name_of_a_module_of_python(command: Command, dec
     (other / "flows.py").write_text("import json\nfrom flowdeck import flow\n@flow\ndef alone(): json.dumps(1)\n")
     output = command("run", "json/flows.py:alone")
     assert output.code == 0, output.err
-    assert [run.flow_name for run in deck.flow_runs()] == ["alone"]
+    assert [run.flow_name for run in deck.flow_runs.select()] == ["alone"]
 
 
 def test_an_engine_starts_and_retries_flows_of_a_package(
@@ -124,7 +124,7 @@ def test_an_engine_starts_and_retries_flows_of_a_package(
     """It is described, started, and retried in processes of its own."""
     failed = command("flow-run", "create", "pkg.work:top", "-p", f"mark={tmp_path / 'mark'}", "--watch")
     assert failed.code == 1, failed.err
-    (run,) = deck.flow_runs()
+    (run,) = deck.flow_runs.select()
     assert (run.state_name, run.state_message) == ("Failed", "RuntimeError: first")
     retried = command("flow-run", "retry", run.id, "--watch")
     assert retried.code == 0, retried.err
