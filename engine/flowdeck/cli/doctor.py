@@ -12,7 +12,6 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -29,6 +28,7 @@ from flowdeck.rules.states import TERMINAL, StateType
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck.rules.versions import __version__
 from flowdeck.store.database import sqlite
+from flowdeck.store.database.integrity import check_file
 from flowdeck.store.database.version import SCHEMA_VERSION
 from flowdeck.store.home import NETWORK_FILESYSTEMS, Home, filesystem, locate
 
@@ -249,15 +249,13 @@ def _open(home: Home) -> Store:
     except (FlowdeckError, OSError) as error:
         return Store(None, str(error), ok=False, schema_version=None)
     try:
-        with closing(sqlite.connect(home.database)) as connection:
-            found = [row[0] for row in connection.execute("PRAGMA quick_check(3)").fetchall()]
-            version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        problems, version = check_file(home.database)
     except sqlite.DatabaseError as error:
         deck.close()
         return Store(None, f"{home.database} cannot be read: {error}", ok=False, schema_version=None)
-    if found != ["ok"]:
+    if problems:
         deck.close()
-        return Store(None, f"{home.database} is damaged: {'; '.join(found)}", ok=False, schema_version=version)
+        return Store(None, f"{home.database} is damaged: {'; '.join(problems)}", ok=False, schema_version=version)
     if version < SCHEMA_VERSION:
         problem = f"{home.database} has schema {version}; this flowdeck knows {SCHEMA_VERSION}"
         return Store(deck, problem, ok=False, schema_version=version)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from flowdeck.deck.deck import Deck
 from flowdeck.deck.flow_runs import ALL_ROOTS
 from flowdeck.deck.run_pages import RunPages
+from flowdeck.rules.log_levels import LOG_LEVELS
 from flowdeck.store.database.feed import ChangeFeed
-from flowdeck.store.logs.log_lines import LOG_LEVELS, LineQuery, LogLine, LogRecord
+from flowdeck.store.logs.log_lines import LineQuery, LogLine, LogRecord
 from flowdeck.store.logs.log_merge import MergedLog
 from flowdeck.store.logs.log_reader import LogReader
 from flowdeck.store.records import (

@@ -20,7 +20,7 @@ from flowdeck.store.records import FlowEntry, FlowRun, RunQuery, StateRecord
 from flowdeck.store.runs import blockers, flow_run_queries, flow_runs
 from flowdeck.store.runs.blockers import Waits
 from flowdeck.store.runs.run_scan import RunScan
-from flowdeck.store.runs.scheduled_runs import Wish, check_record, entry_of, scheduled
+from flowdeck.store.runs.scheduled_runs import RunRequest, check_record, entry_of, scheduled
 
 ALL_ROOTS: Final = RunQuery(roots_only=True)
 FAILED_WINDOW_SECONDS: Final = 24 * 3600
@@ -133,8 +133,8 @@ class FlowRuns:
             RefusedError: the flow's file has no version that could be imported.
         """
         start = None if scheduled_at is None else to_microseconds(scheduled_at)
-        wish = Wish(self._home.now_microseconds(), name, start, key, triggered_by, tags)
-        new = scheduled(flow, parameters, wish, origin)
+        request = RunRequest(self._home.now_microseconds(), name, start, key, triggered_by, tags)
+        new = scheduled(flow, parameters, request, origin)
         return self._existing(self._insert_once(new))
 
     def rerun(
@@ -228,9 +228,9 @@ class FlowRuns:
         def remove(connection: Connection) -> list[str] | None:
             if not (flow_runs.is_over(connection, run.key) or flow_runs.is_unclaimed(connection, run.key)):
                 return None
-            rows = connection.execute("SELECT id FROM flow_run WHERE root_run_id = ?", (run.id,)).fetchall()
+            run_ids = flow_runs.ids_of_root(connection, run.id)
             flow_runs.delete(connection, [run.key])
-            return [run_id for (run_id,) in rows]
+            return run_ids
 
         deleted = self._home.database.write(remove)
         if deleted is None:
@@ -244,8 +244,10 @@ class FlowRuns:
         try:
             return self._home.database.write(lambda connection: flow_runs.insert(connection, new))
         except IntegrityError:
-            query = "SELECT key FROM flow_run WHERE dedup_key = ?"
-            return self._home.reader().execute(query, (new.dedup_key,)).fetchone()[0]
+            earlier = None if new.dedup_key is None else flow_runs.key_of_request(self._home.reader(), new.dedup_key)
+            if earlier is None:
+                raise
+            return earlier
 
     def _existing(self, key: int) -> FlowRun:
         run = self.by_key(key)

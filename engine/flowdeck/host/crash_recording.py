@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from flowdeck.host.oom_kills import OomVerdict
+from flowdeck.rules import log_levels
 from flowdeck.rules.clock import SYSTEM_CLOCK, to_datetime
 from flowdeck.rules.runs.resource_use import ResourceUse
 from flowdeck.rules.states import State
@@ -17,10 +18,6 @@ from flowdeck.store.runs.process_claims import Holder
 
 if TYPE_CHECKING:
     from flowdeck.store.logs.log_reader import LogReader
-
-_WARNING: Final = 30
-_ERROR: Final = 40
-_ERROR_LEVELS: Final = frozenset({"ERROR", "CRITICAL"})
 
 
 def describe_exit(code: int | None) -> str:
@@ -96,7 +93,7 @@ def end_run(
     coming = process_claims.coming_end(database.reader(), holder, reason)
     if coming is not None:
         # Before the state: who follows a log stops reading at the end of the run.
-        level = _WARNING if coming.is_cancelled() else _ERROR
+        level = log_levels.WARNING if coming.is_cancelled() else log_levels.ERROR
         text = f"{coming.name}: {coming.message}" if coming.message else coming.name
         log.append(at, level, "engine", None, None, text)
     state = database.write(lambda connection: process_claims.end(connection, holder, at, reason, columns, environment))
@@ -127,4 +124,4 @@ def _levels_since(reader: LogReader, since: int) -> tuple[int, int]:
     """Count the records of a later attempt, which stand behind those of earlier ones in the same file."""
     start = to_datetime(since)
     levels = [record.level for record in reader.records(run_is_over=True) if record.at >= start]
-    return levels.count("WARNING"), sum(level in _ERROR_LEVELS for level in levels)
+    return levels.count("WARNING"), sum(level in log_levels.ERROR_LEVELS for level in levels)

@@ -17,6 +17,7 @@ from flowdeck.flows import Flow
 from flowdeck.host.loading import LoadError, find_flow
 from flowdeck.host.spawning import GO
 from flowdeck.host.standard_streams import empty_stdin, show_lines_at_once
+from flowdeck.rules import log_levels
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, FlowdeckError, NotFoundError, RefusedError
 from flowdeck.rules.states import named
@@ -25,8 +26,6 @@ from flowdeck.store.logs.log_writer import LogWriter
 from flowdeck.store.records import FlowRun
 from flowdeck.store.run_values import RunError, error_to_json
 from flowdeck.store.runs import flow_run_queries, flow_runs
-
-_ERROR = 40
 
 
 def main() -> int:
@@ -71,7 +70,9 @@ def _flow_of(database: Database, run: FlowRun, incarnation: int) -> Flow[..., An
 def _fail(database: Database, run: FlowRun, incarnation: int, message: str, error: RunError) -> None:
     at = SYSTEM_CLOCK.now_microseconds()
     log = LogWriter(database.home.log_file(run.id), max_bytes=database.settings.log_max_bytes)
-    log.append(at, _ERROR, "engine", None, None, f"{message}\n{error.traceback}" if error.traceback else message)
+    log.append(
+        at, log_levels.ERROR, "engine", None, None, f"{message}\n{error.traceback}" if error.traceback else message
+    )
     warnings, errors = log.take_counts()
     state = named("Failed", message)
 

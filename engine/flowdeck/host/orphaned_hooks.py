@@ -14,18 +14,18 @@ from typing import Final
 from flowdeck.host.crash_recording import count_levels_again, describe_exit
 from flowdeck.host.output import OutputStream
 from flowdeck.host.spawning import Spawned, spawn_in
+from flowdeck.rules import log_levels
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import RefusedError
 from flowdeck.store.database.database import Database
 from flowdeck.store.logs.log_writer import LogWriter
 from flowdeck.store.processes import RUN_ID_VARIABLE
 from flowdeck.store.runs import orphaned_hooks
-from flowdeck.store.runs.orphaned_hooks import LostHooks
+from flowdeck.store.runs.orphaned_hooks import OrphanedHooks
 
 PATIENCE_SECONDS: Final = 60.0
 """How long the hooks of one run may take."""
 _LOOK_SECONDS: Final = 0.05
-_ERROR: Final = 40
 _MODULE: Final = "flowdeck.host.hook_process"
 
 
@@ -51,7 +51,7 @@ def run_hooks(database: Database, key: int, environment: Mapping[str, str] | Non
         count_levels_again(database, one.key, one.run_id)
 
 
-def _run(database: Database, one: LostHooks, environment: Mapping[str, str] | None, log: LogWriter) -> None:
+def _run(database: Database, one: OrphanedHooks, environment: Mapping[str, str] | None, log: LogWriter) -> None:
     inherited = os.environ if environment is None else environment
     # Without the run's id: whoever ends what is left of the run would end its hooks too.
     kept = {name: value for name, value in inherited.items() if name != RUN_ID_VARIABLE}
@@ -111,4 +111,4 @@ def _read(streams: dict[int, OutputStream]) -> None:
 
 
 def _say(log: LogWriter, text: str) -> None:
-    log.append(SYSTEM_CLOCK.now_microseconds(), _ERROR, "engine", None, None, text)
+    log.append(SYSTEM_CLOCK.now_microseconds(), log_levels.ERROR, "engine", None, None, text)

@@ -26,13 +26,14 @@ from flowdeck.host.oom_kills import OomKills, OomVerdict, count_oom_kills, judge
 from flowdeck.host.output import OutputStream
 from flowdeck.host.spare_order import TAKEN
 from flowdeck.host.spawning import GO, Spare, environment_of, order_of, spawn
+from flowdeck.rules import log_levels
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import FlowdeckError, RefusedError, StoreError
 from flowdeck.rules.runs.resource_use import ResourceUse, resource_use_of
 from flowdeck.rules.states import State, StateType, named
 from flowdeck.store import processes
 from flowdeck.store.database.database import Database
-from flowdeck.store.database.sqlite import DatabaseError
+from flowdeck.store.database.sqlite import DatabaseError, data_version
 from flowdeck.store.logs.log_writer import LogWriter
 from flowdeck.store.runs import flow_runs, process_claims
 from flowdeck.store.runs.process_claims import Assignment, Holder
@@ -44,8 +45,6 @@ LEFTOVER_LOOK_SECONDS: Final = 0.05
 RECORD_TRIES: Final = 10
 """How often the end of a run is written when the store cannot be, with growing pauses: some minutes in all."""
 KILLED_BELOW: Final = "While it ran, the system ended a process of its control group for lack of memory."
-_DEBUG: Final = 10
-_WARNING: Final = 30
 _ASKED_TO_END: Final = "Its run host was asked to end (SIGTERM)."
 
 
@@ -234,7 +233,7 @@ class RunHost:
         key, incarnation = self._assignment.key, self._assignment.incarnation
         try:
             connection = self._database.reader()
-            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            version = data_version(connection)
             if version == self._seen_version and not asked:
                 return None
             self._seen_version = version
@@ -314,7 +313,7 @@ class RunHost:
         self._ended = True
         if self._exit is not None and self._database.settings.logging_level == "DEBUG":
             ended = f"exit code {self._exit}" if self._exit >= 0 else signal_name(-self._exit)
-            self._say(f"Its process ended: {ended}; {self._use}.", _DEBUG)
+            self._say(f"Its process ended: {ended}; {self._use}.", log_levels.DEBUG)
         if state is not None and not state.is_cancelled() and (left := self._members()):
             self._say(f"Processes that the run started go on: {process_tree.names(left)}.")
         self._report_counts()
@@ -360,7 +359,7 @@ class RunHost:
                 time.sleep(min(30.0, 2.0**number))
         return None
 
-    def _say(self, text: str, level_number: int = _WARNING) -> None:
+    def _say(self, text: str, level_number: int = log_levels.WARNING) -> None:
         self._log.append(SYSTEM_CLOCK.now_microseconds(), level_number, "engine", None, None, text)
 
 

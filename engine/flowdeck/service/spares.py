@@ -24,7 +24,7 @@ from flowdeck.service.engine_log import say
 from flowdeck.service.host_starts import host_environment, start_host
 from flowdeck.store import engines
 from flowdeck.store.database.database import Database
-from flowdeck.store.runs.launch_context import RunRequest
+from flowdeck.store.runs.launch_context import LaunchContext
 
 REFILL_DELAY_SECONDS: Final = 0.5
 """After a run was started, and after the engine was: what is new gets going first."""
@@ -107,7 +107,7 @@ class SpareKeeper:
 
     # -- giving out ----------------------------------------------------------------------------------------------
 
-    def take(self, key: int, incarnation: int, request: RunRequest | None) -> subprocess.Popen[bytes] | None:
+    def take(self, key: int, incarnation: int, request: LaunchContext | None) -> subprocess.Popen[bytes] | None:
         """Hand a claimed run to a spare that suits it, and return its run host; None when there is none.
 
         For any thread. That the host took the run is told by the run's row, or else by its exit code, which is not 0.

@@ -9,9 +9,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from flowdeck.rules.exceptions import UsageError
+from flowdeck.rules.log_levels import LOG_LEVELS
 from flowdeck.store.home import Home
-
-LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Settings:
 
 
 SPARES_MAX: Final = 16
-_CHOICES: Final = {"logging_level": LEVELS, "durability": ("process", "full"), "caching": ("on", "refresh", "off")}
+_CHOICES: Final = {"logging_level": LOG_LEVELS, "durability": ("process", "full"), "caching": ("on", "refresh", "off")}
 _KINDS: Final = {"int": int, "float": float, "str": str}
 
 

@@ -13,6 +13,7 @@ from flowdeck.execution.recording.fact_rows import RunRows
 from flowdeck.execution.recording.facts import Fact
 from flowdeck.execution.recording.result_records import ResultRecords
 from flowdeck.execution.recording.store_results import StoreResults
+from flowdeck.rules import log_levels
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.rules.states import TERMINAL, StateType
 from flowdeck.store.calls import task_runs
@@ -28,8 +29,6 @@ COUNTS_INTERVAL_SECONDS: Final = 0.5
 
 NOTES_MAX: Final = 256
 """So many facts are noted at most before they are written."""
-
-WARNING: Final = 30
 
 
 class StoreRecorder:
@@ -80,33 +79,28 @@ class StoreRecorder:
 
     def may_go_on(self) -> bool:
         """See `Recorder`."""
-        row = self._database.reader().execute(
-            "SELECT state_type FROM flow_run WHERE key = ? AND incarnation = ?", (self.key, self.incarnation)
-        )
-        found = row.fetchone()
-        return found is not None and StateType(found[0]) not in {*TERMINAL, StateType.CANCELLING}
+        found = flow_runs.standing(self._database.reader(), self.key)
+        if found is None or found.incarnation != self.incarnation:
+            return False
+        return found.state_type not in TERMINAL and found.state_type is not StateType.CANCELLING
 
     def refusal(self) -> str:
         """See `Recorder`."""
-        row = self._database.reader().execute(
-            "SELECT state_type, state_name, incarnation FROM flow_run WHERE key = ?", (self.key,)
-        )
-        found = row.fetchone()
+        found = flow_runs.standing(self._database.reader(), self.key)
         if found is None:
             return "Its flow run was deleted."
-        state_type, state_name, incarnation = found
-        if incarnation != self.incarnation:
+        if found.incarnation != self.incarnation:
             return "Another process has taken its flow run over."
-        if state_type in {StateType.CANCELLING, StateType.CANCELLED}:
+        if found.state_type in {StateType.CANCELLING, StateType.CANCELLED}:
             return "Cancelled on request."
-        return f"Its flow run is {state_name} already."
+        return f"Its flow run is {found.state_name} already."
 
     def log(
         self, at: int, level_number: int, source: str, task_number: int | None, task_name: str | None, text: str
     ) -> None:
         """See `Recorder`."""
         self._log.append(at, level_number, source, task_number, task_name, text)
-        if level_number >= WARNING:
+        if level_number >= log_levels.WARNING:
             self._counts_due = True
             wait_seconds = self._counts_at + COUNTS_INTERVAL_SECONDS - time.monotonic()
             if wait_seconds <= 0:
@@ -132,8 +126,8 @@ class StoreRecorder:
             if not task_runs.flow_run_is_running(connection, self.key, self.incarnation):
                 return None
             resumed = flow_runs.resume(connection, key, new, new.at)
-            row = connection.execute("SELECT id FROM flow_run WHERE key = ?", (key,)).fetchone()
-            return None if resumed is None else (row[0], *resumed)
+            run_id = flow_runs.id_of(connection, key)
+            return None if resumed is None or run_id is None else (run_id, *resumed)
 
         resumed = self._database.write(resume) if patient else self._database.try_write(resume)
         if resumed is None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from flowdeck.store.database.database import Database
 from flowdeck.store.database.doorbell import Bell
+from flowdeck.store.database.sqlite import data_version
 from flowdeck.store.records import Changes
 
 POLL_SECONDS: Final = 0.1
@@ -47,7 +48,7 @@ class ChangeFeed:
 
     def poll(self) -> Changes | None:
         """Return what has changed, without waiting; None when nothing has."""
-        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        version = data_version(self._connection)
         if version == self._version:
             return None
         self._version = version

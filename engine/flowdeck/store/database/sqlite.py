@@ -28,6 +28,11 @@ DatabaseError: type[Exception] = _chosen.DatabaseError
 IntegrityError: type[Exception] = _chosen.IntegrityError
 
 
+def data_version(connection: Connection) -> int:
+    """Return a number that differs once another connection has committed: a look of a few microseconds."""
+    return connection.execute("PRAGMA data_version").fetchone()[0]
+
+
 def is_busy(error: Exception) -> bool:
     """Tell whether an error only says that another process holds the lock."""
     return "locked" in str(error) or "busy" in str(error)

@@ -29,6 +29,7 @@ from functools import lru_cache
 from typing import Final
 
 from flowdeck.rules.clock import MICROSECONDS_PER_SECOND
+from flowdeck.rules.log_levels import CRITICAL, ERROR, INFO, LOG_LEVELS, WARNING
 from flowdeck.store.logs.log_lines import LogLine
 
 PIECE_BYTES: Final = 64 * 1024
@@ -36,7 +37,7 @@ PIECE_BYTES: Final = 64 * 1024
 HEAD_START: Final = b"2"
 """The byte that record heads, and only they, start with."""
 
-LEVEL_NAMES: Final = {"D": "DEBUG", "I": "INFO", "W": "WARNING", "E": "ERROR", "C": "CRITICAL"}
+LEVEL_NAMES: Final = {name[0]: name for name in LOG_LEVELS}
 
 _PLAIN_LENGTH: Final = PIECE_BYTES // 6  # characters that surely fit one piece: a lone surrogate is six bytes
 _YEAR_2000_SECONDS: Final = 946_684_800
@@ -82,11 +83,11 @@ def format_record(
 
 def level_letter(level_number: int) -> str:
     """Return the letter of a level number of `logging`."""
-    if level_number < 30:
-        return "I" if level_number >= 20 else "D"
-    if level_number < 40:
+    if level_number < WARNING:
+        return "I" if level_number >= INFO else "D"
+    if level_number < ERROR:
         return "W"
-    return "E" if level_number < 50 else "C"
+    return "E" if level_number < CRITICAL else "C"
 
 
 def parse_line(line: bytes) -> LogLine:

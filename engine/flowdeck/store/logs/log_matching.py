@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from flowdeck.rules.log_levels import LOG_LEVELS
 from flowdeck.rules.text.terminal_text import inert, literal_pattern
 from flowdeck.store.logs.log_format import HEAD_START, LEVEL_NAMES, line_text
-from flowdeck.store.logs.log_lines import LOG_LEVELS, LineQuery
+from flowdeck.store.logs.log_lines import LineQuery
 
 _HEAD_TIME_BYTES: Final = 26
 """From the start of a head to the `Z` of its time."""

@@ -13,13 +13,12 @@ import weakref
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from flowdeck.rules import log_levels
 from flowdeck.store.logs.log_format import format_record
 
 DEFAULT_MAX_BYTES: Final = 1 << 30
 MAX_BYTES_SETTING: Final = "log_max_bytes"
 
-_WARNING: Final = 30
-_ERROR: Final = 40
 _CAP_PHRASE: Final = "the size at which a log stops growing"
 _TAIL_BYTES: Final = 512  # more than the record that says that the cap was reached
 _BATCH_BYTES: Final = 1 << 20  # one write of a batch; larger batches are several writes
@@ -78,7 +77,7 @@ class LogWriter:
         """Write one record."""
         data = format_record(at_microseconds, level_number, source, task_number, task_name, text)
         with self._lock:
-            if self._write(data, 1, at_microseconds) and level_number >= _WARNING:
+            if self._write(data, 1, at_microseconds) and level_number >= log_levels.WARNING:
                 self._count(level_number)
 
     def append_batch(self, entries: Iterable[LogEntry]) -> None:
@@ -124,9 +123,9 @@ class LogWriter:
                 self._count(level_number)
 
     def _count(self, level_number: int) -> None:
-        if level_number >= _ERROR:
+        if level_number >= log_levels.ERROR:
             self._errors += 1
-        elif level_number >= _WARNING:
+        elif level_number >= log_levels.WARNING:
             self._warnings += 1
 
     def _write(self, data: bytes, records: int, at_microseconds: int) -> bool:
@@ -182,7 +181,7 @@ class LogWriter:
     def _loss_record(self, at_microseconds: int) -> bytes:
         missing = "1 log record is" if self.lost == 1 else f"{self.lost} log records are"
         text = f"{missing} missing here: the file could not be written ({self._reason})."
-        return format_record(at_microseconds, _WARNING, "engine", None, None, text)
+        return format_record(at_microseconds, log_levels.WARNING, "engine", None, None, text)
 
     def _cap(self, size: int, at_microseconds: int) -> None:
         """Say once in the file that it is full, unless another process has said it."""
@@ -192,7 +191,7 @@ class LogWriter:
                 f"This log is at {self.max_bytes} bytes, {_CAP_PHRASE}; what the run writes from here on is dropped. "
                 f"The setting {MAX_BYTES_SETTING} (FLOWDECK_{MAX_BYTES_SETTING.upper()}) raises it."
             )
-            record = format_record(at_microseconds, _WARNING, "engine", None, None, text)
+            record = format_record(at_microseconds, log_levels.WARNING, "engine", None, None, text)
             _write_whole(self._descriptor, b"\n" + record if self._is_torn(size) else record)
             self._warnings += 1
         self.capped = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from flowdeck.rules.states import FLOW_RUN_TRANSITIONS, TERMINAL, State, StateType, sources_of
 from flowdeck.store.database.index_expressions import LIVE_RUNS
@@ -309,6 +309,40 @@ def is_over(connection: Connection, key: int) -> bool:
     """Tell whether a run has a final state, or is not there (any more)."""
     row = connection.execute("SELECT state_type FROM flow_run WHERE key = ?", (key,)).fetchone()
     return row is None or StateType(row[0]) in TERMINAL
+
+
+class RunStanding(NamedTuple):
+    """Where the row of a flow run is."""
+
+    state_type: StateType
+    state_name: str
+    incarnation: int
+
+
+def standing(connection: Connection, key: int) -> RunStanding | None:
+    """Return where a run is; None when there is no such run (any more)."""
+    row = connection.execute(
+        "SELECT state_type, state_name, incarnation FROM flow_run WHERE key = ?", (key,)
+    ).fetchone()
+    return None if row is None else RunStanding(StateType(row[0]), row[1], row[2])
+
+
+def id_of(connection: Connection, key: int) -> str | None:
+    """Return the id of a run; None when there is no such run (any more)."""
+    row = connection.execute("SELECT id FROM flow_run WHERE key = ?", (key,)).fetchone()
+    return None if row is None else row[0]
+
+
+def ids_of_root(connection: Connection, root_run_id: str) -> list[str]:
+    """Return the ids of a root run and of all runs below it."""
+    rows = connection.execute("SELECT id FROM flow_run WHERE root_run_id = ?", (root_run_id,)).fetchall()
+    return [run_id for (run_id,) in rows]
+
+
+def key_of_request(connection: Connection, dedup_key: str) -> int | None:
+    """Return the key of the run that was made for a request of this name; None when there is none."""
+    row = connection.execute("SELECT key FROM flow_run WHERE dedup_key = ?", (dedup_key,)).fetchone()
+    return None if row is None else row[0]
 
 
 def descendants(connection: Connection, key: int, *, live_only: bool = False) -> list[int]:

@@ -15,7 +15,7 @@ INTERPRETER: Final = """coalesce(interpreter, (
 """The Python that runs a row of flow_run: that of its last attempt, else the one by which its file was described."""
 
 
-class RunRequest(NamedTuple):
+class LaunchContext(NamedTuple):
     """The surroundings in which a claimed run shall be executed."""
 
     interpreter: str | None
@@ -24,13 +24,13 @@ class RunRequest(NamedTuple):
     """As it was where the run was triggered; None when it was not kept."""
 
 
-def of_run(connection: Connection, key: int) -> RunRequest | None:
+def of_run(connection: Connection, key: int) -> LaunchContext | None:
     """Return what a run asks for; None when it is gone. The row keeps it, other than `supervision.take_assignment`."""
     row = connection.execute(f"SELECT {INTERPRETER}, environment FROM flow_run WHERE key = ?", (key,)).fetchone()
     if row is None:
         return None
     interpreter, environment = row
-    return RunRequest(interpreter, None if environment is None else json.loads(environment))
+    return LaunchContext(interpreter, None if environment is None else json.loads(environment))
 
 
 def why_not_startable(

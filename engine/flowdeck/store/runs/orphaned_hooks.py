@@ -12,7 +12,7 @@ from flowdeck.store.runs import flow_runs
 _KINDS: Final = {StateType.CANCELLED: "cancellation", StateType.CRASHED: "crashed"}
 
 
-class LostHooks(NamedTuple):
+class OrphanedHooks(NamedTuple):
     """A run of which hooks are to be run, and what that takes."""
 
     key: int
@@ -23,7 +23,7 @@ class LostHooks(NamedTuple):
     interpreter: str | None
 
 
-def take(connection: Connection, key: int) -> list[LostHooks]:
+def take(connection: Connection, key: int) -> list[OrphanedHooks]:
     """Take what is due for a run that is over and for its subflow runs; nobody else gets it.
 
     Args:
@@ -32,7 +32,7 @@ def take(connection: Connection, key: int) -> list[LostHooks]:
     """
     if not flow_runs.is_over(connection, key):
         return []
-    found: list[LostHooks] = []
+    found: list[OrphanedHooks] = []
     for one in (key, *flow_runs.descendants(connection, key)):
         row = connection.execute(
             "SELECT id, state_type, hooks, working_dir, interpreter FROM flow_run WHERE key = ? AND hooks IS NOT NULL",
@@ -43,7 +43,7 @@ def take(connection: Connection, key: int) -> list[LostHooks]:
         flow_runs.set_columns(connection, one, {"hooks": None})
         kind = _KINDS.get(StateType(row[1]))
         if kind is not None and kind in json.loads(row[2]):
-            found.append(LostHooks(one, row[0], kind, row[3], row[4]))
+            found.append(OrphanedHooks(one, row[0], kind, row[3], row[4]))
     return found
 
 

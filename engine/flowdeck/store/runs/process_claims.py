@@ -140,7 +140,7 @@ def protected_pids(connection: Connection) -> set[int]:
 # -- ends --------------------------------------------------------------------------------------------------------------
 
 
-class _Held(NamedTuple):
+class _HeldRun(NamedTuple):
     """A run that still belongs to the processes that are gone."""
 
     state_type: StateType
@@ -208,7 +208,7 @@ def coming_end(connection: Connection, holder: Holder, reason: str) -> State | N
     return state if held is None or state is None else _next_start_of(held, state) or state
 
 
-def _held(connection: Connection, holder: Holder) -> _Held | None:
+def _held(connection: Connection, holder: Holder) -> _HeldRun | None:
     """Return a run that still belongs to these processes."""
     row = connection.execute(
         """SELECT state_type, state_message, attempt, crash_retries, crashes, parent_key IS NULL, source_file, function,
@@ -216,16 +216,16 @@ def _held(connection: Connection, holder: Holder) -> _Held | None:
            FROM flow_run WHERE key = ? AND incarnation = ? AND host_pid IS ? AND pid IS ?""",
         holder,
     ).fetchone()
-    return None if row is None else _Held(StateType(row[0]), *row[1:])
+    return None if row is None else _HeldRun(StateType(row[0]), *row[1:])
 
 
-def _end_of(held: _Held, reason: str) -> State | None:
+def _end_of(held: _HeldRun, reason: str) -> State | None:
     if held.state_type in TERMINAL:
         return None
     return named("Cancelled", held.message) if held.state_type is StateType.CANCELLING else named("Crashed", reason)
 
 
-def _next_start_of(held: _Held, end: State) -> State | None:
+def _next_start_of(held: _HeldRun, end: State) -> State | None:
     """Return the state of a run that crashed and is to be started again; None when it has come to its end."""
     if not end.is_crashed() or not held.is_root or held.crashes >= held.crash_retries:
         return None

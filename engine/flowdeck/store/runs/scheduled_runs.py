@@ -22,7 +22,7 @@ NAME_LENGTH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RunRequest:
     """What may be said of a new run beside its flow and parameters. Times in microseconds since 1970 UTC.
 
     Attributes:
@@ -42,13 +42,15 @@ class Wish:
     tags: Collection[str] = ()
 
 
-def scheduled(flow: FlowEntry, parameters: Mapping[str, Any], wish: Wish, origin: FlowRun | None = None) -> NewFlowRun:
+def scheduled(
+    flow: FlowEntry, parameters: Mapping[str, Any], request: RunRequest, origin: FlowRun | None = None
+) -> NewFlowRun:
     """Return the run of a flow, for an engine to start.
 
     Args:
         flow: what to run.
         parameters: JSON values by name.
-        wish: what else is wanted.
+        request: what else is wanted.
         origin: the run that is run once more.
 
     Raises:
@@ -58,8 +60,8 @@ def scheduled(flow: FlowEntry, parameters: Mapping[str, Any], wish: Wish, origin
     """
     if flow.function is None or flow.parameter_schema is None:
         raise RefusedError(f"{flow.file} could not be imported, so it has no flow to run. Mend the file first.")
-    if wish.name is not None and not 0 < len(wish.name) <= NAME_LENGTH:
-        raise UsageError(f"A run's name has 1 to {NAME_LENGTH} characters, not {len(wish.name)}.")
+    if request.name is not None and not 0 < len(request.name) <= NAME_LENGTH:
+        raise UsageError(f"A run's name has 1 to {NAME_LENGTH} characters, not {len(request.name)}.")
     problems = parameter_checks.validate(flow.parameter_schema, parameters)
     if problems:
         raise ParameterError(f"Flow '{flow.name}': " + " ".join(problems.values()))
@@ -67,21 +69,21 @@ def scheduled(flow: FlowEntry, parameters: Mapping[str, Any], wish: Wish, origin
     is_recorded = origin is not None and flow == entry_of(origin)
     return NewFlowRun(
         id=run_id,
-        name=wish.name or new_run_name(),
+        name=request.name or new_run_name(),
         flow_name=flow.name or flow.function,
         entrypoint=flow.entrypoint,
         working_dir=flow.folder,
         source_file=os.path.join(flow.folder, flow.file),
         function=flow.function,
         state=named("Scheduled"),
-        at=wish.at,
-        scheduled_at=wish.at if wish.scheduled_at is None else wish.scheduled_at,
-        triggered_by=wish.triggered_by,
+        at=request.at,
+        scheduled_at=request.at if request.scheduled_at is None else request.scheduled_at,
+        triggered_by=request.triggered_by,
         parameters=json.dumps(dict(parameters)),
         root_run_id=run_id,
         origin_run_id=None if origin is None else origin.id,
-        dedup_key=wish.key,
-        tags=tuple(wish.tags),
+        dedup_key=request.key,
+        tags=tuple(request.tags),
         environment=json.dumps(dict(os.environ)),
         # The catalogue knows the Python of its flows; of others only the record does.
         interpreter=origin.interpreter if is_recorded and origin is not None else None,
