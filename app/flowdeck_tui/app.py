@@ -23,6 +23,7 @@ from flowdeck_tui.live import commands
 from flowdeck_tui.live.commands import Command, CommandThread
 from flowdeck_tui.live.messages import CommandDone, DeckFailed, DeckOpened, Delivered, EngineUp, News, ReadFailed
 from flowdeck_tui.live.pump import Pace, Pump, pace_for
+from flowdeck_tui.live.shared_deck import SharedDeck
 from flowdeck_tui.menus.jumper import MOST_RUNS, Jumper
 from flowdeck_tui.runs.run_tree import Look, as_run
 from flowdeck_tui.runs.runs import LOG_ONLY, SHARED, RunsPane
@@ -82,7 +83,7 @@ class FlowdeckApp(KeyedApp):
         self._environment = environment
         self.pump = Pump(open_deck, self.post, self.pace)
         self._bring_engine_up = bring_engine_up
-        self._deck: Deck | None = None
+        self._shared_deck: SharedDeck | None = None
         self._commands: CommandThread | None = None
         self.active_pane = ""
         """Number of the pane that is shown; empty before the first rows have come."""
@@ -131,7 +132,7 @@ class FlowdeckApp(KeyedApp):
 
     def open_log(self, run: FlowRun, *, subflows: bool = True) -> MergedLog | None:
         """Open the log of a run, with those of its subflow runs or without; None while the home is not open."""
-        return None if self._deck is None else self._deck.logs.merged(run, subflows=subflows)
+        return None if self._shared_deck is None else self._shared_deck.deck.logs.merged(run, subflows=subflows)
 
     async def open_form(self, entry: FlowEntry) -> None:
         """Show the form that runs a flow."""
@@ -229,13 +230,20 @@ class FlowdeckApp(KeyedApp):
 
     def on_deck_opened(self, message: DeckOpened) -> None:
         """Commands can be given now; have an engine serve the folder."""
-        self._deck = message.deck
-        self._commands = CommandThread(message.deck, self.post)
-        self._start_engine(message.deck)
+        if not message.shared.use():  # the pump was told to stop already
+            return
+        self._shared_deck = message.shared
+        self._commands = CommandThread(message.shared, self.post)
+        self._start_engine(message.shared)
 
-    def _start_engine(self, deck: Deck) -> None:
+    def _start_engine(self, shared: SharedDeck) -> None:
+        def tell(message: Message) -> None:
+            shared.let_go()
+            self.post(message)
+
         self._is_engine_starting = True
-        self._bring_engine_up(deck, self._folder, self.post)
+        shared.use()
+        self._bring_engine_up(shared.deck, self._folder, tell)
         self._show_header()
 
     def on_deck_failed(self, message: DeckFailed) -> None:
@@ -292,8 +300,8 @@ class FlowdeckApp(KeyedApp):
         """Say how it went; a new run is gone to."""
         if message.then is not None:
             message.then(message.result)
-        if message.lacks_engine and self._deck is not None and not self._is_engine_starting:
-            self._start_engine(self._deck)
+        if message.lacks_engine and self._shared_deck is not None and not self._is_engine_starting:
+            self._start_engine(self._shared_deck)
         if message.error is not None:
             text = inert_line(message.error)
             self.status.say(text, tone=Tone.BAD, echo=message.echo)
@@ -388,6 +396,8 @@ class FlowdeckApp(KeyedApp):
 
     def on_unmount(self) -> None:
         """Let the threads go; the home is closed only when nobody reads it any more."""
-        is_quiet = self.pump.stop() and not self._is_engine_starting
-        if self._commands is not None and self._commands.stop() and is_quiet and self._deck is not None:
-            self._deck.close()
+        self.pump.stop()
+        if self._commands is not None:
+            self._commands.stop()
+        if self._shared_deck is not None:
+            self._shared_deck.let_go()

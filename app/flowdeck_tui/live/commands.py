@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from flowdeck.deck import Deck, FlowEntry, FlowRun
     from flowdeck_tui.form.form_fields import Filled
+    from flowdeck_tui.live.shared_deck import SharedDeck
 
 
 LEAVING_SECONDS: Final = 2.0
@@ -180,14 +181,16 @@ def go_to_run(reference: str, then: Callable[[FlowRun], None]) -> Command:
 class CommandThread:
     """Carries out commands one after the other."""
 
-    def __init__(self, deck: Deck, post: Callable[[Message], Any]) -> None:
+    def __init__(self, shared: SharedDeck, post: Callable[[Message], Any]) -> None:
         """Start the thread.
 
         Args:
-            deck: what commands are given to.
+            shared: the Deck that commands are given to; the caller uses it.
             post: hands a message to the app; safe to call from a thread.
         """
-        self._deck = deck
+        shared.use()
+        self._shared = shared
+        self._deck = shared.deck
         self._post = post
         self._queue: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="flowdeck-commands", daemon=True)
@@ -204,6 +207,12 @@ class CommandThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        try:
+            self._carry_out()
+        finally:
+            self._shared.let_go()
+
+    def _carry_out(self) -> None:
         while (command := self._queue.get()) is not None:
             result, text, problem, lacks_engine = None, "", None, False
             try:

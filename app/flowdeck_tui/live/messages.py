@@ -13,9 +13,10 @@ from flowdeck.rules.runs.run_filter import EVERYTHING, RunFilter
 from flowdeck.rules.runs.run_order import RunOrder
 
 if TYPE_CHECKING:
-    from flowdeck.deck import CallLine, Deck, EngineStatus, FlowEntry, FlowRun, Waits
+    from flowdeck.deck import CallLine, EngineStatus, FlowEntry, FlowRun, Waits
     from flowdeck.rules.states import StateType
     from flowdeck_tui.live.detail_reading import Detail
+    from flowdeck_tui.live.shared_deck import SharedDeck
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,8 @@ class News:
 class DeckOpened(Message):
     """The home is open."""
 
-    def __init__(self, deck: Deck) -> None:
-        self.deck = deck
+    def __init__(self, shared: SharedDeck) -> None:
+        self.shared = shared
         super().__init__()
 
 

@@ -19,6 +19,7 @@ from flowdeck.rules.exceptions import FlowdeckError
 from flowdeck_tui.live.detail_reading import Detail, DetailQuery, read_detail
 from flowdeck_tui.live.messages import DeckFailed, DeckOpened, Delivered, Listing, News, ReadFailed, Side
 from flowdeck_tui.live.run_lister import PAGE_RUNS, RunLister
+from flowdeck_tui.live.shared_deck import SharedDeck
 
 if TYPE_CHECKING:
     from textual.message import Message
@@ -208,15 +209,19 @@ class Pump:
         except FlowdeckError as error:
             self._post(DeckFailed(str(error)))
             return
-        feed = deck.changes()
-        self._feed = feed
-        self._post(DeckOpened(deck))
+        shared = SharedDeck(deck)
         try:
-            while not self._stopping.is_set():
-                self._turn(deck, feed)
+            feed = deck.changes()
+            try:
+                self._feed = feed
+                self._post(DeckOpened(shared))
+                while not self._stopping.is_set():
+                    self._turn(deck, feed)
+            finally:
+                self._feed = None
+                feed.close()
         finally:
-            self._feed = None
-            feed.close()
+            shared.let_go()
 
     def _turn(self, deck: Deck, feed: ChangeFeed) -> None:
         try:

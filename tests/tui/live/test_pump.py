@@ -76,7 +76,7 @@ def test_the_first_delivery_holds_everything(home: SeededHome, start: Callable[.
     home.run("one", state="Running")
     home.flow("etl")
     screen = start()
-    assert isinstance(screen.next(DeckOpened).deck, Deck)
+    assert isinstance(screen.next(DeckOpened).shared.deck, Deck)
     news = screen.next().news
     assert [run.name for run in news.page.runs] == ["one"]
     assert [entry.name for entry in news.flows] == ["etl"]
