@@ -25,12 +25,13 @@ from flowdeck_tui.live.messages import CommandDone, DeckFailed, DeckOpened, Deli
 from flowdeck_tui.live.pump import Pace, Pump, pace_for
 from flowdeck_tui.live.shared_deck import SharedDeck
 from flowdeck_tui.menus.jumper import MOST_RUNS, Jumper
-from flowdeck_tui.runs.run_tree import Look, as_run
+from flowdeck_tui.runs.run_tree import as_run
 from flowdeck_tui.runs.runs import LOG_ONLY, SHARED, RunsPane
 from flowdeck_tui.terminal.editor import Place
 from flowdeck_tui.terminal.external_programs import edit, page
 from flowdeck_tui.text import present
 from flowdeck_tui.text.present import Glyphs, Tone
+from flowdeck_tui.text.render_context import RenderContext
 from flowdeck_tui.widgets.header import BROKEN, Header, HeaderFacts
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class FlowdeckApp(KeyedApp):
             environment: tells whether this is an SSH session, and which terminal.
             bring_engine_up: has an engine serve the home and posts an `EngineUp`; returns at once.
         """
-        self.look = Look(now, zone, glyphs or present.glyphs_for(environment, sys.stdout.encoding))
-        super().__init__(self.look.glyphs, environment, now)
+        self.render_context = RenderContext(now, zone, glyphs or present.glyphs_for(environment, sys.stdout.encoding))
+        super().__init__(self.render_context.glyphs, environment, now)
         self._folder = folder
         self._environment = environment
         self.pump = Pump(open_deck, self.post, self.pace)
@@ -93,13 +94,13 @@ class FlowdeckApp(KeyedApp):
         self._waits: Waits | None = None
         self.runs_pane = RunsPane(self)
         self.flows_pane = FlowsPane(self, folder)
-        self._header = Header(self.look.glyphs)
+        self._header = Header(self.render_context.glyphs)
         self.last_words = ""
         """What is to be said on the terminal after leaving; empty for nothing."""
-        self._dialogs = Dialogs(self, self.look.glyphs, self.submit)
-        self._jumper = Jumper(self, self.look.glyphs, PANES, self._jump_to)
+        self._dialogs = Dialogs(self, self.render_context.glyphs, self.submit)
+        self._jumper = Jumper(self, self.render_context.glyphs, PANES, self._jump_to)
 
-    # -- what panes may ask (Desk) -------------------------------------------------------------------------------
+    # -- what panes may ask (PaneServices) ---------------------------------------------------------------------------
 
     @property
     def pace(self) -> Pace:
@@ -120,7 +121,7 @@ class FlowdeckApp(KeyedApp):
         """Say why a run does not move, and what would move it; None when it does."""
         if self._waits is None:
             return None
-        now, zone, is_starting = self.look.now(), self.look.zone, self._is_engine_starting
+        now, zone, is_starting = self.render_context.now(), self.render_context.zone, self._is_engine_starting
         return self._waits.reason(run, now, zone, engine_starting=is_starting, remedy=HOW_TO_GET_AN_ENGINE)
 
     def submit(self, command: Command) -> None:
@@ -156,7 +157,7 @@ class FlowdeckApp(KeyedApp):
 
     async def open_copy(self) -> None:
         """Ask what to copy of what has the focus."""
-        await self.copier.open()
+        await self.copy_menu.open()
 
     def flow_of(self, run: FlowRun) -> FlowEntry | None:
         """Return the flow that made a run, if it is in the folder."""

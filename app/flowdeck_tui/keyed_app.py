@@ -8,9 +8,9 @@ from typing import Final
 
 from textual import events
 
-from flowdeck_tui.actions import actions
-from flowdeck_tui.actions.action import Action
-from flowdeck_tui.menus.copy_action import Copier
+from flowdeck_tui.actions import actions, focus
+from flowdeck_tui.actions.action import DIALOGS, Action, Context
+from flowdeck_tui.menus.copy_menu import CopyMenu
 from flowdeck_tui.menus.palette import Palette
 from flowdeck_tui.terminal.cell_screen import CellScreen
 from flowdeck_tui.terminal.clipboard import CopyChoice
@@ -52,7 +52,7 @@ class KeyedApp(QuietApp):
         self.footer = Footer(glyphs)
         self.status = StatusArea(glyphs)
         self.palette = Palette(self, self.status, glyphs, self.why_not, self.perform_on)
-        self.copier = Copier(self, self.status, glyphs, environment, now)
+        self.copy_menu = CopyMenu(self, self.status, glyphs, environment, now)
         self._is_too_small = False
 
     # -- what the app says -------------------------------------------------------------------------------------------
@@ -65,6 +65,10 @@ class KeyedApp(QuietApp):
         """Do an action to the run of a name or id."""
 
     # -- keys and clicks ---------------------------------------------------------------------------------------------
+
+    def chain(self) -> tuple[Context, ...]:
+        """Return the contexts of what has the focus, innermost first."""
+        return focus.chain(focus.holders(self.screen))
 
     def on_descendant_focus(self) -> None:
         """The footer shows the keys of what has the focus; dialogs have footers of their own."""
@@ -95,7 +99,9 @@ class KeyedApp(QuietApp):
             self.status.say("")
 
     def on_unbound_key(self, key: str) -> None:
-        """Say where a key acts that does not act here."""
+        """Say where a key acts that does not act here; a dialog takes the keyboard alone."""
+        if not DIALOGS.isdisjoint(self.chain()):
+            return
         action = actions.elsewhere(key)
         if action is not None:
             self.status.say(f"{action.shown_key} {action.label} acts in {' and '.join(action.contexts)}.")
@@ -106,7 +112,7 @@ class KeyedApp(QuietApp):
 
     def on_status_area_echo_pressed(self, message: StatusArea.EchoPressed) -> None:
         """Copy the command on the status line."""
-        self.copier.copy(CopyChoice("command", self.status.echo))
+        self.copy_menu.copy(CopyChoice("command", self.status.echo))
 
     # -- sizes -------------------------------------------------------------------------------------------------------
 

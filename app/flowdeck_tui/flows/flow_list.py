@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from flowdeck.rules.states import StateType
 from flowdeck.rules.text.terminal_text import inert, inert_line
 from flowdeck_tui.form.form_fields import fields_of
-from flowdeck_tui.runs.run_tree import Look
 from flowdeck_tui.text import present
-from flowdeck_tui.text.present import Glyphs, Tone
+from flowdeck_tui.text.present import Glyphs, Tone, is_broken
+from flowdeck_tui.text.render_context import RenderContext
 from flowdeck_tui.text.row_source import Cell, Row, RowKey
 
 if TYPE_CHECKING:
@@ -42,25 +42,20 @@ def key_of(entry: FlowEntry) -> RowKey:
     return (FLOW, "\0".join((entry.folder, entry.file, entry.function or "")))
 
 
-def is_broken(entry: FlowEntry) -> bool:
-    """Tell whether the file cannot be imported as it is now."""
-    return entry.status != "ok"
-
-
 class FlowList:
     """Flow entries by name, those of one's own folder first, the others below a heading; with a text filter.
 
     A filtered list has no headings: what matches stands there alone.
     """
 
-    def __init__(self, look: Look, folder: str = "") -> None:
+    def __init__(self, context: RenderContext, folder: str = "") -> None:
         """Start with none.
 
         Args:
-            look: clock, time zone and signs with which rows are written.
+            context: clock, time zone and signs with which rows are written.
             folder: real path of one's own folder; empty for none, and then no headings.
         """
-        self._look = look
+        self._context = context
         self._folder = folder
         self._entries: tuple[FlowEntry, ...] = ()
         self._shown: list[FlowEntry | Heading] = []
@@ -135,7 +130,7 @@ class FlowList:
         shown = self._shown[index]
         if isinstance(shown, Heading):
             return Row(shown.key, {"name": Cell(shown.title, Tone.MUTED), "about": Cell(shown.about, Tone.MUTED)})
-        return flow_row(shown, self._look.glyphs, self._look.now(), self._look.zone)
+        return flow_row(shown, self._context.glyphs, self._context.now(), self._context.zone)
 
     def _choose(self) -> None:
         found = sorted(

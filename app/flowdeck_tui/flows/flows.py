@@ -11,14 +11,14 @@ from textual.containers import Vertical
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.actions.action import Context
 from flowdeck_tui.actions.actions import bindings
-from flowdeck_tui.flows.flow_list import FlowList, flow_detail, is_broken, key_of
+from flowdeck_tui.flows.flow_list import FlowList, flow_detail, key_of
 from flowdeck_tui.live import commands
-from flowdeck_tui.live.pane_services import Desk
+from flowdeck_tui.live.pane_services import PaneServices
 from flowdeck_tui.menus.copy_choices import copies_of_flow
 from flowdeck_tui.terminal.clipboard import CopyChoice
 from flowdeck_tui.terminal.editor import place_of_flow
 from flowdeck_tui.text import present
-from flowdeck_tui.text.present import ROOM_FOR_TWO, Tone
+from flowdeck_tui.text.present import ROOM_FOR_TWO, Tone, is_broken
 from flowdeck_tui.text.row_source import RowKey
 from flowdeck_tui.widgets.bar import Bar
 from flowdeck_tui.widgets.columns import Column
@@ -45,21 +45,23 @@ class FlowsPane(Vertical):
     BINDINGS: ClassVar = bindings(Context.FLOWS)
     action_context: ClassVar[Context] = Context.FLOWS
 
-    def __init__(self, desk: Desk, folder: str) -> None:
+    def __init__(self, services: PaneServices, folder: str) -> None:
         """Make an empty pane.
 
         Args:
-            desk: the app.
+            services: the app, as panes see it.
             folder: whose flows are shown.
         """
         super().__init__(id="flows")
-        self._desk = desk
+        self._services = services
         self._folder = inert_line(folder)
-        self.rows = FlowList(desk.look, folder)
-        self.table = TreeTable(self.rows, COLUMNS, glyphs=desk.look.glyphs, id="flows-table")
-        self.detail = TextPanel(glyphs=desk.look.glyphs, id="flow-detail")
-        self._title = Bar(glyphs=desk.look.glyphs, id="flows-title")
-        self._rule = Bar(glyphs=desk.look.glyphs, fill=desk.look.glyphs.rule, id="flow-rule")
+        self.rows = FlowList(services.render_context, folder)
+        self.table = TreeTable(self.rows, COLUMNS, glyphs=services.render_context.glyphs, id="flows-table")
+        self.detail = TextPanel(glyphs=services.render_context.glyphs, id="flow-detail")
+        self._title = Bar(glyphs=services.render_context.glyphs, id="flows-title")
+        self._rule = Bar(
+            glyphs=services.render_context.glyphs, fill=services.render_context.glyphs.rule, id="flow-rule"
+        )
         self._is_read = False
         self._shown_key: RowKey | None = None
 
@@ -110,7 +112,7 @@ class FlowsPane(Vertical):
 
     def _show_detail(self) -> None:
         entry, key = self.entry, self.table.cursor
-        rule = self._desk.look.glyphs.rule
+        rule = self._services.render_context.glyphs.rule
         if entry is None:
             self._rule.show(((rule * 2, Tone.MUTED),))
             self.detail.show([])
@@ -150,7 +152,7 @@ class FlowsPane(Vertical):
 
     async def action_copy_open(self) -> None:
         """Ask what to copy."""
-        await self._desk.open_copy()
+        await self._services.open_copy()
 
     def focus_default(self) -> None:
         """Give the keyboard to the list."""
@@ -174,14 +176,16 @@ class FlowsPane(Vertical):
 
     def _say_no_flow(self) -> None:
         heading = self.rows.heading(self.table.cursor)
-        self._desk.status.say("There is no flow here yet." if heading is None else heading.about)
+        self._services.status.say("There is no flow here yet." if heading is None else heading.about)
 
     def _need_flow(self) -> FlowEntry | None:
         entry = self.entry
         if entry is None:
             self._say_no_flow()
         elif entry.name is None:
-            self._desk.status.say(f"{inert_line(entry.file)} cannot be imported; mend the file first.", tone=Tone.WARN)
+            self._services.status.say(
+                f"{inert_line(entry.file)} cannot be imported; mend the file first.", tone=Tone.WARN
+            )
             return None
         return entry
 
@@ -189,14 +193,14 @@ class FlowsPane(Vertical):
         """Show the runs of the flow."""
         entry = self._need_flow()
         if entry is not None and entry.name is not None:
-            self._desk.show_runs_of(entry.name)
+            self._services.show_runs_of(entry.name)
 
     async def action_flow_run(self) -> None:
         """Open the run form."""
         entry = self._need_flow()
         if entry is None:
             return
-        await self._desk.open_form(entry)
+        await self._services.open_form(entry)
 
     def action_log_full(self) -> None:
         """Show the log of the flow's last run."""
@@ -204,9 +208,9 @@ class FlowsPane(Vertical):
         if entry is None:
             return
         if entry.last_run_id is None:
-            self._desk.status.say(f"{inert_line(entry.name or '')} has not run yet; t runs it.")
+            self._services.status.say(f"{inert_line(entry.name or '')} has not run yet; t runs it.")
         else:
-            self._desk.submit(commands.find_run(entry.last_run_id))
+            self._services.submit(commands.find_run(entry.last_run_id))
 
     def action_source_edit(self) -> None:
         """Open the line of the flow, or the one that cannot be imported."""
@@ -214,7 +218,7 @@ class FlowsPane(Vertical):
         if entry is None:
             self._say_no_flow()
         else:
-            self._desk.edit(place_of_flow(entry))
+            self._services.edit(place_of_flow(entry))
 
     def action_view_back(self) -> None:
         """Take the filter away, or go from the description to the list."""
@@ -224,7 +228,7 @@ class FlowsPane(Vertical):
         elif self.screen.focused is not self.table:
             self.screen.set_focus(self.table)
         else:
-            self._desk.status.say("This is the top: 1 shows the runs, q quits.")
+            self._services.status.say("This is the top: 1 shows the runs, q quits.")
 
     def action_view_zoom(self) -> None:
         """Give the pane to the list or to the description, or share it again."""
@@ -245,4 +249,4 @@ class FlowsPane(Vertical):
             if text is None:
                 change(before)
 
-        await self._desk.status.prompt("/", before, change, end)
+        await self._services.status.prompt("/", before, change, end)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
-from flowdeck_tui.live import commands
+from flowdeck_tui.form import start_commands
 from flowdeck_tui.live.commands import Command
 from flowdeck_tui.text.present import Glyphs
 
@@ -39,7 +39,7 @@ class Dialogs:
         # Imported here, as other dialogs are: the first paint need not wait for them.
         from flowdeck_tui.form.run_form import draft_of_flow  # noqa: PLC0415
 
-        await self._open_form(draft_of_flow(entry), lambda filled: commands.create(entry, filled))
+        await self._open_form(draft_of_flow(entry), lambda filled: start_commands.create(entry, filled))
 
     async def open_rerun(self, run: FlowRun, entry: FlowEntry | None) -> None:
         """Show the form that runs the flow of a run once more.
@@ -50,7 +50,7 @@ class Dialogs:
         """
         from flowdeck_tui.form.run_form import draft_of_run  # noqa: PLC0415
 
-        await self._open_form(draft_of_run(run, entry), lambda filled: commands.rerun(run, filled))
+        await self._open_form(draft_of_run(run, entry), lambda filled: start_commands.rerun(run, filled))
 
     async def _open_form(self, draft: Draft, command: Callable[[Filled], Command]) -> None:
         from flowdeck_tui.form.run_form import RunForm  # noqa: PLC0415

@@ -15,10 +15,9 @@ from textual.widget import Widget
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.actions.action import Context
 from flowdeck_tui.actions.actions import bindings
-from flowdeck_tui.flows.flow_list import is_broken
 from flowdeck_tui.form.form_controls import ChoiceField, LinesField
 from flowdeck_tui.form.form_fields import Entry, Filled, FormField, Path, fields_of, read, schema_of_values, strangers
-from flowdeck_tui.text.present import Glyphs, Tone
+from flowdeck_tui.text.present import Glyphs, Tone, is_broken
 from flowdeck_tui.widgets.bar import Bar
 from flowdeck_tui.widgets.field import Field
 from flowdeck_tui.widgets.footer import Footer

@@ -6,7 +6,6 @@ The screen never waits for a lock: a command is given away and comes back as a `
 from __future__ import annotations
 
 import queue
-import shlex
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,13 +18,12 @@ from flowdeck.rules.states import StateType
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.actions import actions
 from flowdeck_tui.live.messages import CommandDone, EngineUp
-from flowdeck_tui.text.present import form_echo, state_word
+from flowdeck_tui.text.present import state_word
 
 if TYPE_CHECKING:
     from textual.message import Message
 
-    from flowdeck.deck import Deck, FlowEntry, FlowRun
-    from flowdeck_tui.form.form_fields import Filled
+    from flowdeck.deck import Deck, FlowRun
     from flowdeck_tui.live.shared_deck import SharedDeck
 
 
@@ -127,31 +125,6 @@ def cancel(run: FlowRun) -> Command:
         lambda deck: deck.flow_runs.cancel(run.id),
         lambda after: f"{inert_line(after.name)}: {state_word(after.state_name)}",
         actions.echo("run.cancel", run=short_id(run.id)),
-    )
-
-
-def create(entry: FlowEntry, filled: Filled) -> Command:
-    """Start a flow."""
-    flow = entry.name or entry.entrypoint
-    return Command(
-        "flow.run",
-        lambda deck: deck.flow_runs.create(
-            entry, filled.values, name=filled.name, tags=filled.tags, triggered_by="tui"
-        ),
-        lambda run: f"{inert_line(run.name)} is a new run of {inert_line(flow)}",
-        actions.echo("flow.run", flow=shlex.quote(inert_line(flow)), parameters=inert_line(form_echo(filled))),
-    )
-
-
-def rerun(run: FlowRun, filled: Filled) -> Command:
-    """Start the flow of a run once more, as a new run."""
-    return Command(
-        "run.rerun",
-        lambda deck: deck.flow_runs.rerun(
-            run.id, filled.values, name=filled.name, tags=filled.tags, triggered_by="tui"
-        ),
-        lambda new: f"{inert_line(new.name)} is a new run, with {inert_line(run.name)} as its origin",
-        actions.echo("run.rerun", run=short_id(run.id), parameters=inert_line(form_echo(filled))),
     )
 
 

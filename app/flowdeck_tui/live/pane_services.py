@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Protocol
 
 from flowdeck_tui.live.commands import Command
 from flowdeck_tui.live.pump import Pace, Pump
-from flowdeck_tui.runs.run_tree import Look
 from flowdeck_tui.terminal.editor import Place
+from flowdeck_tui.text.render_context import RenderContext
 from flowdeck_tui.widgets.status_area import StatusArea
 
 if TYPE_CHECKING:
     from flowdeck.deck import FlowEntry, FlowRun, MergedLog
 
 
-class Desk(Protocol):
+class PaneServices(Protocol):
     """The app, as panes see it."""
 
     @property
-    def look(self) -> Look:
+    def render_context(self) -> RenderContext:
         """Clock, time zone and signs."""
         ...
 

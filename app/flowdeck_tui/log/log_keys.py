@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.actions.action import Context
 from flowdeck_tui.actions.actions import bindings
-from flowdeck_tui.live.pane_services import Desk
+from flowdeck_tui.live.pane_services import PaneServices
 from flowdeck_tui.log import log_outlets
 from flowdeck_tui.log.log_marks import Found
 from flowdeck_tui.log.log_view import LogView
@@ -28,11 +28,16 @@ class LogKeys(Vertical):
     BINDINGS: ClassVar = bindings(Context.LOG)
     action_context: ClassVar[Context] = Context.LOG
 
-    def __init__(self, desk: Desk, *, id: str) -> None:
-        """Args: desk: the app. id: of the widget."""
+    def __init__(self, services: PaneServices, *, id: str) -> None:
+        """Make an empty log.
+
+        Args:
+            services: the app, as panes see it.
+            id: id of the widget.
+        """
         super().__init__(id=id)
-        self._desk = desk
-        self.log_view = LogView(ellipsis=desk.look.glyphs.ellipsis, id="log")
+        self._services = services
+        self.log_view = LogView(ellipsis=services.render_context.glyphs.ellipsis, id="log")
         self._run: FlowRun | None = None
         self._search = self._filter = ""
 
@@ -42,45 +47,47 @@ class LogKeys(Vertical):
 
     async def action_copy_open(self) -> None:
         """Ask what to copy."""
-        await self._desk.open_copy()
+        await self._services.open_copy()
 
     # -- following, looks ----------------------------------------------------------------------------------------
 
     def action_log_follow(self) -> None:
         """Stay at the end, or stop doing so."""
         if self._run is not None and self._run.is_final:
-            self._desk.status.say("This run is over; G goes to the end of its log.")
+            self._services.status.say("This run is over; G goes to the end of its log.")
             return
         self.log_view.toggle_follow()
-        self._desk.status.say("The log follows its end." if self.log_view.status.follows else "The log stands still.")
+        self._services.status.say(
+            "The log follows its end." if self.log_view.status.follows else "The log stands still."
+        )
 
     def action_log_time(self) -> None:
         """Change the time column."""
         self.log_view.cycle_time()
-        self._desk.status.say(f"Time column: {self.log_view.status.time_mode}.")
+        self._services.status.say(f"Time column: {self.log_view.status.time_mode}.")
 
     def action_log_wrap(self) -> None:
         """Let long lines go on in the next row, or cut them."""
         self.log_view.toggle_wrap()
         is_wrapped = self.log_view.status.wraps
-        self._desk.status.say("Long lines go on below." if is_wrapped else "Long lines are cut; → shows the rest.")
+        self._services.status.say("Long lines go on below." if is_wrapped else "Long lines are cut; → shows the rest.")
 
     def action_log_json(self) -> None:
         """Spread the JSON of the current line over lines of its own, or put it together again."""
         if not self.log_view.toggle_json():
-            self._desk.status.say("The current line holds no JSON object; k and j choose another.")
+            self._services.status.say("The current line holds no JSON object; k and j choose another.")
 
     def action_log_mark(self) -> None:
         """Mark the current line, or take its mark away."""
         self.log_view.toggle_flag()
         marked = self.log_view.status.marked
-        self._desk.status.say(f"{marked:,} marked; y copies them." if marked else "Nothing is marked.")
+        self._services.status.say(f"{marked:,} marked; y copies them." if marked else "Nothing is marked.")
 
     def action_log_select(self) -> None:
         """Select from the current line on."""
         self.log_view.toggle_selection()
         is_on = self.log_view.status.selected
-        self._desk.status.say("j and k select, y copies, esc ends it." if is_on else "Nothing is selected.")
+        self._services.status.say("j and k select, y copies, esc ends it." if is_on else "Nothing is selected.")
 
     # -- search, errors ------------------------------------------------------------------------------------------
 
@@ -93,7 +100,7 @@ class LogKeys(Vertical):
             self.log_view.keep_search()
             self._tell_problem(self._search, self.log_view.status.search)
 
-        await self._desk.status.prompt("find", self._search, self.log_view.search, end)
+        await self._services.status.prompt("find", self._search, self.log_view.search, end)
 
     def action_log_next(self) -> None:
         """Next match."""
@@ -108,18 +115,18 @@ class LogKeys(Vertical):
     def _has_search(self) -> bool:
         found = self.log_view.status.search
         if not self._search:
-            self._desk.status.say("Nothing is searched yet; / asks for a text.")
+            self._services.status.say("Nothing is searched yet; / asks for a text.")
         elif found.problem:
             self._tell_problem(self._search, found)
             return False
         elif not found.matches and not found.is_searching:
-            self._desk.status.say(f"No line holds {inert_line(self._search)}.")
+            self._services.status.say(f"No line holds {inert_line(self._search)}.")
             return False
         return bool(self._search)
 
     def _tell_problem(self, text: str, found: Found) -> None:
         if found.problem:
-            self._desk.status.say(f"{inert_line(text)} {inert_line(found.problem)}.", tone=Tone.BAD)
+            self._services.status.say(f"{inert_line(text)} {inert_line(found.problem)}.", tone=Tone.BAD)
 
     def action_log_error(self) -> None:
         """Next error."""
@@ -133,7 +140,7 @@ class LogKeys(Vertical):
         self.log_view.go_to_error(direction)
         found = self.log_view.status.errors
         if not found.matches and not found.is_searching:
-            self._desk.status.say("No line that is shown is an error.")
+            self._services.status.say("No line that is shown is an error.")
 
     # -- which lines ---------------------------------------------------------------------------------------------
 
@@ -146,7 +153,7 @@ class LogKeys(Vertical):
             self.log_view.set_filter(self._filter)
             self._tell_problem(self._filter, self.log_view.status.filter)
 
-        await self._desk.status.prompt("keep lines with", before, self.log_view.set_filter, end)
+        await self._services.status.prompt("keep lines with", before, self.log_view.set_filter, end)
 
     def action_log_level_down(self) -> None:
         """Show records of the level below too."""
@@ -163,10 +170,10 @@ class LogKeys(Vertical):
         level = self.log_view.status.least_level or LOG_LEVELS[0]
         wanted = LOG_LEVELS.index(level) + by
         if not 0 <= wanted < len(LOG_LEVELS):
-            self._desk.status.say(f"{level} is the {'highest' if by > 0 else 'lowest'} level.")
+            self._services.status.say(f"{level} is the {'highest' if by > 0 else 'lowest'} level.")
             return
         self.log_view.set_level(LOG_LEVELS[wanted] if wanted else "")
-        self._desk.status.say(f"{LOG_LEVELS[wanted]} and above." if wanted else "All levels.")
+        self._services.status.say(f"{LOG_LEVELS[wanted]} and above." if wanted else "All levels.")
 
     def step_back(self) -> bool:
         """End what was begun last: the selection, the search, the filter; False when there was nothing."""

@@ -1,19 +1,16 @@
-"""What leaves the screen of a log: lines for the clipboard, a file, a pager, and the plain stream."""
+"""What leaves the screen of a log: lines for the clipboard, a file, and the plain stream."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import select
-import shlex
-import shutil
 import termios
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flowdeck.rules.exceptions import FlowdeckError
 from flowdeck.rules.text.terminal_text import inert
 from flowdeck_tui.log.log_filter import SLICE_LINES, LogSource, ShownLines
 from flowdeck_tui.log.log_lines import WIDE_SCREEN, Layout, plain_text
@@ -29,12 +26,6 @@ STREAM_SECONDS: Final = 0.2
 """How often the plain stream looks for new lines."""
 STREAM_LINES_MOST: Final = 500
 """Of one look; on a slow line more would come later and later."""
-FILES_MOST: Final = 64
-"""How many files a pager is given."""
-
-
-class NoPagerError(FlowdeckError):
-    """There is no program to read a file with."""
 
 
 # -- the clipboard -----------------------------------------------------------------------------------------------------
@@ -132,28 +123,6 @@ def wanted_lines(log: LogSource, query: LineQuery | None, first: int, stop: int)
     if query is None:
         return lines
     return [lines[number - first] for number in log.search(query, first, stop) if number - first < len(lines)]
-
-
-# -- a pager -----------------------------------------------------------------------------------------------------------
-
-
-def pager_command(environment: Mapping[str, str], paths: Sequence[str]) -> list[str]:
-    """Return the command that shows log files, or its stdin: `$PAGER`, else less or more; less begins at a log's end.
-
-    Raises:
-        NoPagerError: there is none, or `$PAGER` is no command.
-    """
-    given = environment.get("PAGER", "").strip()
-    try:
-        words = shlex.split(given)
-    except ValueError as error:
-        raise NoPagerError(f"PAGER={given} is no command: {error}.") from None
-    if not words:
-        words = [name for name in ("less", "more") if shutil.which(name)][:1]
-    if not words:
-        raise NoPagerError("There is no pager: set PAGER." + (f" The log is {paths[0]}." if paths else ""))
-    at_end = ["+G"] if paths and os.path.basename(words[0]) == "less" else []
-    return [*words, *at_end, *paths[:FILES_MOST]]
 
 
 # -- the plain stream --------------------------------------------------------------------------------------------------

@@ -18,11 +18,12 @@ from textual.timer import Timer
 from flowdeck.rules.exceptions import FlowdeckError
 from flowdeck.rules.runs.ids import short_id
 from flowdeck.rules.text.terminal_text import inert_line
-from flowdeck_tui.live.pane_services import Desk
+from flowdeck_tui.live.pane_services import PaneServices
 from flowdeck_tui.log import log_outlets
 from flowdeck_tui.log.log_keys import LogKeys
 from flowdeck_tui.log.log_title import reason_of, status_of, title_of
 from flowdeck_tui.log.log_view import LogView
+from flowdeck_tui.terminal import pager
 from flowdeck_tui.terminal.external_programs import lend
 from flowdeck_tui.text import present
 from flowdeck_tui.text.present import Tone
@@ -70,10 +71,10 @@ class _Saved(Message):
 class LogPanel(LogKeys):
     """Title, reason, log; looks at the log files by itself while the run is alive."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, services: PaneServices) -> None:
         """Make an empty panel."""
-        super().__init__(desk, id="log-panel")
-        glyphs = desk.look.glyphs
+        super().__init__(services, id="log-panel")
+        glyphs = services.render_context.glyphs
         self._title = Bar(glyphs=glyphs, fill=glyphs.rule, id="log-title")
         self._reason = Note(REASON_LINES, glyphs=glyphs, id="log-reason")
         self._call: CallLine | None = None
@@ -122,7 +123,7 @@ class LogPanel(LogKeys):
             return
         if self._parameters[0] != run.id:
             self._parameters = run.id, present.parameters_text(run.parameters)
-        reason = reason_of(run, call, waiting=self._desk.waiting_reason(run))
+        reason = reason_of(run, call, waiting=self._services.waiting_reason(run))
         if reason is not None:
             self._reason.show(*reason, self._parameters[1])
         else:
@@ -143,7 +144,7 @@ class LogPanel(LogKeys):
         self._close()
         run = self._run
         self._opened_id = None if run is None else run.id
-        log = None if run is None else self._desk.open_log(run, subflows=self._with_subflows)
+        log = None if run is None else self._services.open_log(run, subflows=self._with_subflows)
         if run is None or log is None:
             self.log_view.show(None)
         elif log.size_bytes() > LARGE_LOG_BYTES:
@@ -239,7 +240,7 @@ class LogPanel(LogKeys):
         is_awaited = run is not None and not run.is_final and log is not None and log.count < FIRST_LINES
         if is_awaited and time.monotonic() < self._eager_until:
             return FIRST_LINES_SECONDS
-        return self._desk.pace.log_seconds
+        return self._services.pace.log_seconds
 
     def _stop_feeding(self) -> None:
         if self._feeding is not None:
@@ -259,7 +260,7 @@ class LogPanel(LogKeys):
         if log.run_count != run_count:
             self._show_title()
         is_quiet = run.is_final and not has_grown
-        self._quiet_seconds = self._quiet_seconds + self._desk.pace.log_seconds if is_quiet else 0.0
+        self._quiet_seconds = self._quiet_seconds + self._services.pace.log_seconds if is_quiet else 0.0
         if self._quiet_seconds < LAST_LINES_SECONDS:
             self._keep_feeding()
 
@@ -271,7 +272,7 @@ class LogPanel(LogKeys):
         self._show_title()
 
     def _show_title(self) -> None:
-        glyphs, run = self._desk.look.glyphs, self._run
+        glyphs, run = self._services.render_context.glyphs, self._run
         if run is None:
             self._title.show(((glyphs.rule * 2, Tone.MUTED),))
             return
@@ -284,29 +285,29 @@ class LogPanel(LogKeys):
     def action_log_subflows(self) -> None:
         """Show the lines of subflow runs among those of the run, or not."""
         self._with_subflows = not self._with_subflows
-        self._desk.status.say("With subflow runs." if self._with_subflows else "Without subflow runs.")
+        self._services.status.say("With subflow runs." if self._with_subflows else "Without subflow runs.")
         self._open()
 
     def action_log_pager(self) -> None:
         """Read the files of the log with a pager."""
         log = self._log
         if log is None or not log.paths:
-            self._desk.status.say("There is no log to read yet.")
+            self._services.status.say("There is no log to read yet.")
             return
         try:
-            command = log_outlets.pager_command(os.environ, log.paths)
-        except log_outlets.NoPagerError as error:
-            self._desk.status.say(inert_line(str(error)), tone=Tone.WARN)
+            command = pager.pager_command(os.environ, log.paths)
+        except pager.NoPagerError as error:
+            self._services.status.say(inert_line(str(error)), tone=Tone.WARN)
             return
         problem = lend(self.app, command)
         tone = Tone.PLAIN if problem is None else Tone.WARN
-        self._desk.status.say(inert_line(problem or ""), tone=tone, echo=inert_line(shlex.join(command[:3])))
+        self._services.status.say(inert_line(problem or ""), tone=tone, echo=inert_line(shlex.join(command[:3])))
 
     def action_log_stream(self) -> None:
         """Leave the screen and write the log to the terminal line by line, until a key is pressed."""
         log, run = self._log, self._run
         if log is None or run is None:
-            self._desk.status.say("There is no log to read yet.")
+            self._services.status.say("There is no log to read yet.")
             return
         layout = log_outlets.file_layout(self.log_view.page.layout)
         head = f"-- log of {inert_line(run.name)}; any key goes back --"
@@ -314,11 +315,11 @@ class LogPanel(LogKeys):
             with self.app.suspend():
                 log_outlets.stream(log, self.log_view.line_query, layout, head, max(1, self.app.size.height - 4))
         except (SuspendNotSupported, termios.error):
-            self._desk.status.say("This terminal cannot be lent to a stream of lines.", tone=Tone.WARN)
+            self._services.status.say("This terminal cannot be lent to a stream of lines.", tone=Tone.WARN)
         except FlowdeckError as error:
-            self._desk.status.say(inert_line(str(error)), tone=Tone.BAD)
+            self._services.status.say(inert_line(str(error)), tone=Tone.BAD)
         else:
-            self._desk.status.say("", echo=f"flowdeck flow-run logs -f {short_id(run.id)}")
+            self._services.status.say("", echo=f"flowdeck flow-run logs -f {short_id(run.id)}")
         self.log_view.feed()
         self._keep_feeding()
 
@@ -326,21 +327,21 @@ class LogPanel(LogKeys):
         """Ask for the name of a file and write the lines that are shown into it."""
         run = self._run
         if run is None or self._log is None:
-            self._desk.status.say("There is no log to save yet.")
+            self._services.status.say("There is no log to save yet.")
             return
 
         def end(text: str | None) -> None:
             if text and text.strip():
                 self._save(run, Path(text.strip()).expanduser())
             else:
-                self._desk.status.say("Nothing was saved.")
+                self._services.status.say("Nothing was saved.")
 
         name = f"{inert_line(run.name).replace('/', '-')}.log"
-        await self._desk.status.prompt("save as", name, lambda _: None, end, needs_enter=True)
+        await self._services.status.prompt("save as", name, lambda _: None, end, needs_enter=True)
 
     def _save(self, run: FlowRun, path: Path) -> None:
         """Write a file in a thread of its own, from a reader of its own: a long log takes seconds."""
-        log = self._desk.open_log(run, subflows=self._with_subflows)
+        log = self._services.open_log(run, subflows=self._with_subflows)
         if log is None:
             return
         layout = log_outlets.file_layout(self.log_view.page.layout)
@@ -361,12 +362,12 @@ class LogPanel(LogKeys):
             finally:
                 log.close()
 
-        self._desk.status.say(f"Saving to {inert_line(str(path))}.")
+        self._services.status.say(f"Saving to {inert_line(str(path))}.")
         threading.Thread(target=write, name="flowdeck-log-save", daemon=True).start()
 
     def on__saved(self, message: _Saved) -> None:
         """Say how it went."""
-        self._desk.status.say(inert_line(message.text), tone=message.tone, echo=inert_line(message.echo))
+        self._services.status.say(inert_line(message.text), tone=message.tone, echo=inert_line(message.echo))
 
     def on_click(self, event: events.Click) -> None:
         """A click gives the log the keyboard."""

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdeck.rules.text.terminal_text import inert_line
-from flowdeck_tui.runs.run_tree import CALL, RUN, Look, call_row, run_row
+from flowdeck_tui.runs.run_tree import CALL, RUN, call_row, run_row
 from flowdeck_tui.text.present import Tone
+from flowdeck_tui.text.render_context import RenderContext
 from flowdeck_tui.text.row_source import Cell, Row, RowKey
 from flowdeck_tui.widgets.columns import Column
 
@@ -40,14 +41,14 @@ STRETCH: Final = 400
 class CallRows:
     """The lines of calls of one run, then the runs that it started. `want` is called when a row is missing."""
 
-    def __init__(self, look: Look, want: Callable[[int], None]) -> None:
+    def __init__(self, context: RenderContext, want: Callable[[int], None]) -> None:
         """Start with no rows.
 
         Args:
-            look: how rows are written.
+            context: clock, time zone and signs with which rows are written.
             want: asked for the stretch around a position that is looked at and not in memory.
         """
-        self._look = look
+        self._context = context
         self._want = want
         self._total = 0
         self._first = 0
@@ -99,12 +100,12 @@ class CallRows:
     def row(self, index: int) -> Row:
         """Return a row; one that is not in memory is asked for, and says so meanwhile."""
         if index >= self._total:
-            return run_row(self._runs[index - self._total], self._look)
+            return run_row(self._runs[index - self._total], self._context)
         line = self._line(index)
         if line is None:
             self._want(index)
-            return Row((PLACE, index), {"name": Cell(self._look.glyphs.ellipsis, Tone.MUTED)})
-        return call_row(line, self._look, "")
+            return Row((PLACE, index), {"name": Cell(self._context.glyphs.ellipsis, Tone.MUTED)})
+        return call_row(line, self._context, "")
 
     def is_any_running(self, first: int, stop: int) -> bool:
         """Tell whether a row in [first, stop) shows a time that still grows."""

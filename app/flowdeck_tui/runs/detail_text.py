@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdeck.rules.text.terminal_text import inert, inert_line
-from flowdeck_tui.runs.run_tree import Look
 from flowdeck_tui.text import present
 from flowdeck_tui.text.present import Tone
+from flowdeck_tui.text.render_context import RenderContext
 
 if TYPE_CHECKING:
     from flowdeck.deck import FlowRun, RunError, StateRecord, TaskRun
@@ -22,7 +22,7 @@ VALUE_CHARACTERS: Final = 100_000
 _LABEL_WIDTH: Final = 14
 
 
-def state_lines(run: FlowRun, states: Sequence[StateRecord], look: Look) -> list[Line]:
+def state_lines(run: FlowRun, states: Sequence[StateRecord], context: RenderContext) -> list[Line]:
     """Write every state of a run: when, what, how long, why; then the facts of the run."""
     lines: list[Line] = []
     own = [state for state in states if state.task_run_id is None]
@@ -31,32 +31,32 @@ def state_lines(run: FlowRun, states: Sequence[StateRecord], look: Look) -> list
         if state.attempt != attempt:
             attempt = state.attempt
             lines.append((f"attempt {attempt}", Tone.MUTED))
-        lines.extend(_state(run, state, following, look))
+        lines.extend(_state(run, state, following, context))
     lines.append(("", Tone.PLAIN))
-    lines.extend(_facts(run, look))
+    lines.extend(_facts(run, context))
     return lines
 
 
-def _state(run: FlowRun, state: StateRecord, following: StateRecord | None, look: Look) -> Iterator[Line]:
-    word = present.state_text(state.state_type, state.state_name, look.glyphs)
-    until = following.at if following is not None else None if run.is_final else look.now()
+def _state(run: FlowRun, state: StateRecord, following: StateRecord | None, context: RenderContext) -> Iterator[Line]:
+    word = present.state_text(state.state_type, state.state_name, context.glyphs)
+    until = following.at if following is not None else None if run.is_final else context.now()
     seconds = None if until is None else max(0.0, (until - state.at).total_seconds())
     took = present.duration_text(seconds, is_over=following is not None)
     message = inert(state.message or "").strip()
     first, *more = message.splitlines() or [""]
     tone = present.state_tone(state.state_type, state.state_name)
-    yield f"{moment_text(state.at, look)}  {word:<14} {took:>7}  {first}".rstrip(), tone
+    yield f"{moment_text(state.at, context)}  {word:<14} {took:>7}  {first}".rstrip(), tone
     yield from ((f"{'':37}{line.rstrip()}", Tone.MUTED) for line in more)
 
 
-def moment_text(moment: datetime, look: Look) -> str:
+def moment_text(moment: datetime, context: RenderContext) -> str:
     """Write a moment in local time to the millisecond, with its day unless that is today."""
-    local, today = moment.astimezone(look.zone), look.now().astimezone(look.zone)
+    local, today = moment.astimezone(context.zone), context.now().astimezone(context.zone)
     day = "" if local.date() == today.date() else f"{local:%Y-%m-%d} "
     return f"{day}{local:%H:%M:%S}.{local.microsecond // 1000:03}"
 
 
-def _facts(run: FlowRun, look: Look) -> Iterator[Line]:
+def _facts(run: FlowRun, context: RenderContext) -> Iterator[Line]:
     peak_bytes: int | None = getattr(run, "peak_rss_bytes", None)
     cpu_seconds: float | None = getattr(run, "cpu_seconds", None)
     facts = {
@@ -74,7 +74,7 @@ def _facts(run: FlowRun, look: Look) -> Iterator[Line]:
         "signal": "" if run.signal is None else str(run.signal),
         "peak memory": "" if peak_bytes is None else f"{peak_bytes / 1e6:,.0f} MB",
         "CPU time": "" if cpu_seconds is None else present.duration_text(cpu_seconds),
-        "scheduled": "" if run.scheduled_at is None else moment_text(run.scheduled_at, look),
+        "scheduled": "" if run.scheduled_at is None else moment_text(run.scheduled_at, context),
     }
     yield from _labelled(facts, Tone.MUTED)
 
@@ -99,10 +99,10 @@ def error_lines(error: RunError | None, message: str | None) -> list[Line]:
     return lines
 
 
-def call_lines(call: TaskRun, look: Look) -> list[Line]:
+def call_lines(call: TaskRun, context: RenderContext) -> list[Line]:
     """Write all that is known of one task call: how it ended, then why, then the rest."""
-    state = present.state_text(call.state_type, call.state_name, look.glyphs)
-    took = present.duration_text(call.duration_seconds(look.now()), is_over=call.ended_at is not None)
+    state = present.state_text(call.state_type, call.state_name, context.glyphs)
+    took = present.duration_text(call.duration_seconds(context.now()), is_over=call.ended_at is not None)
     first = {
         "state": f"{state}  {took}".rstrip(),
         "message": "" if call.error is not None else inert_line((call.state_message or "").strip()),
@@ -110,8 +110,8 @@ def call_lines(call: TaskRun, look: Look) -> list[Line]:
     }
     rest = {
         "attempt": str(call.attempt) if call.attempt > 1 else "",
-        "started": "" if call.started_at is None else moment_text(call.started_at, look),
-        "ended": "" if call.ended_at is None else moment_text(call.ended_at, look),
+        "started": "" if call.started_at is None else moment_text(call.started_at, context),
+        "ended": "" if call.ended_at is None else moment_text(call.ended_at, context),
         "from cache": "yes" if call.from_cache else "",
         "worker": inert_line(call.worker or ""),
         "tags": inert_line(", ".join(call.tags)),

@@ -17,7 +17,7 @@ from flowdeck.rules.text.terminal_text import inert
 from flowdeck_tui.actions.action import Context
 from flowdeck_tui.actions.actions import bindings
 from flowdeck_tui.live.detail_reading import Detail, DetailQuery
-from flowdeck_tui.live.pane_services import Desk
+from flowdeck_tui.live.pane_services import PaneServices
 from flowdeck_tui.log.log_panel import LogPanel
 from flowdeck_tui.runs import detail_text
 from flowdeck_tui.runs.call_rows import CALL_COLUMNS, PARAMETER, PARAMETER_COLUMNS, CallRows, ParameterRows
@@ -47,13 +47,13 @@ class RunDetail(Vertical):
     class RoomWanted(Message):
         """Something is looked at that wants the whole screen."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, services: PaneServices) -> None:
         """Make an empty detail on the log."""
         super().__init__(id="run-detail")
-        self._desk = desk
-        glyphs = desk.look.glyphs
+        self._services = services
+        glyphs = services.render_context.glyphs
         self._bar = TabBar(glyphs)
-        self._rows = CallRows(desk.look, self._want_stretch)
+        self._rows = CallRows(services.render_context, self._want_stretch)
         self.calls = TreeTable(
             self._rows, CALL_COLUMNS, glyphs=glyphs, lead_width=STATE_WIDTH + 1, lead_title="STATE", has_branches=True,
             id="detail-calls",
@@ -61,7 +61,7 @@ class RunDetail(Vertical):
         self._parameter_rows = ParameterRows()
         self.parameters = TreeTable(self._parameter_rows, PARAMETER_COLUMNS, glyphs=glyphs, id="detail-parameters")
         self.text = TextPanel(glyphs=glyphs, id="detail-text")
-        self.log_panel = LogPanel(desk)
+        self.log_panel = LogPanel(services)
         self.run: FlowRun | None = None
         """The run that is looked at."""
         self.is_open = False
@@ -187,7 +187,7 @@ class RunDetail(Vertical):
     def _refresh(self) -> None:
         self._ask()
         run = self.run
-        glyphs = self._desk.look.glyphs
+        glyphs = self._services.render_context.glyphs
         title = ((glyphs.rule * 2, Tone.MUTED),) if run is None else self.view.title(run, glyphs)
         self._bar.show_tabs(title, self.view.tab)
         if self.calls.display:
@@ -211,7 +211,7 @@ class RunDetail(Vertical):
         wanted = None if self.run is None else self.view.query(self.run)
         if wanted != self._asked:
             self._asked = wanted
-            self._desk.pump.set_detail(wanted)
+            self._services.pump.set_detail(wanted)
 
     def _want_stretch(self, index: int) -> None:
         """Have the rows around a position read, once what is being drawn is drawn."""
@@ -219,7 +219,7 @@ class RunDetail(Vertical):
             self.call_later(self._ask)
 
     def _text_of(self, run: FlowRun) -> list[detail_text.Line]:
-        page, look = self.view.page, self._desk.look
+        page, look = self.view.page, self._services.render_context
         if isinstance(page, ValuePage):
             return detail_text.value_lines(self._parameter_rows.value(page.name))
         if isinstance(page, CallPage):
@@ -369,23 +369,23 @@ class RunDetail(Vertical):
         """Put the calls into another order."""
         words = self.view.next_order()
         self._read_anew()
-        self._desk.status.say(f"Calls: {words}.")
+        self._services.status.say(f"Calls: {words}.")
 
     def action_detail_pager(self) -> None:
         """Read what is shown as text with the pager, all of it."""
         page, run = self.view.page, self.run
         if run is None or not self.text.display:
-            self._desk.status.say("o reads a value, a call, the states or the error; enter opens one.")
+            self._services.status.say("o reads a value, a call, the states or the error; enter opens one.")
             return
         is_value = isinstance(page, ValuePage)
         text = detail_text.value_text(self._parameter_rows.value(page.name)) if is_value else self.text.text
-        self._desk.read(inert(text))
+        self._services.read(inert(text))
 
     async def action_detail_filter(self) -> None:
         """Ask for a text that the names of calls hold."""
         view = self.view
         if view.tab is not Tab.TASKS or view.page is not None:
-            self._desk.status.say("/ keeps calls by their name in the tab tasks; ] goes there.")
+            self._services.status.say("/ keeps calls by their name in the tab tasks; ] goes there.")
             return
         before = view.text
 
@@ -396,4 +396,4 @@ class RunDetail(Vertical):
         def end(text: str | None) -> None:
             change(before if text is None else text)
 
-        await self._desk.status.prompt("/", before, change, end)
+        await self._services.status.prompt("/", before, change, end)

@@ -13,7 +13,7 @@ from flowdeck.rules.runs.run_order import Place, RunOrder, place_of
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.live import marked_runs
 from flowdeck_tui.live.messages import Listed, Listing, News, RunPage, Side, Total
-from flowdeck_tui.live.pane_services import Desk
+from flowdeck_tui.live.pane_services import PaneServices
 from flowdeck_tui.live.run_lister import FIRST_PAGE_RUNS, PAGE_RUNS
 from flowdeck_tui.runs import filter_words
 from flowdeck_tui.runs.filter_words import Known
@@ -39,23 +39,23 @@ MARKS_MOST: Final = 10_000
 class RunList(Vertical):
     """Runs in a table, with the line above that says which they are."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, services: PaneServices) -> None:
         """Make an empty list."""
         super().__init__(id="runs")
-        self._desk = desk
-        look = desk.look
-        self.tree_rows = RunTree(look)
-        self.tree_rows.reason_of = desk.waiting_reason
+        self._services = services
+        context = services.render_context
+        self.tree_rows = RunTree(context)
+        self.tree_rows.reason_of = services.waiting_reason
         self.table = TreeTable(
             self.tree_rows,
             COLUMNS,
-            glyphs=look.glyphs,
+            glyphs=context.glyphs,
             lead_width=STATE_WIDTH + 1,
             lead_title="STATE",
             has_branches=True,
             id="runs-table",
         )
-        self._title = Bar(glyphs=look.glyphs, id="runs-title")
+        self._title = Bar(glyphs=context.glyphs, id="runs-title")
         self.listing = Listing()
         self._total: Total | None = None
         self._loading: Side | None = Side.START
@@ -140,7 +140,7 @@ class RunList(Vertical):
         if window.is_at_start:
             self._load(Side.START, max(FIRST_PAGE_RUNS, len(window)))
         else:
-            self._desk.pump.look_at(frozenset(window))
+            self._services.pump.look_at(frozenset(window))
 
     def _fill(self) -> None:
         """Read on when so many rows have left the list that its end may show."""
@@ -167,7 +167,7 @@ class RunList(Vertical):
         window = self.tree_rows.window
         places = {Side.BEFORE: window.first, Side.BEHIND: window.last}
         self._loading = side
-        self._desk.pump.load(self.listing, side, places.get(side), number)
+        self._services.pump.load(self.listing, side, places.get(side), number)
 
     # -- what is drawn -------------------------------------------------------------------------------------------
 
@@ -231,7 +231,7 @@ class RunList(Vertical):
             self._total = None
         self.listing = listing
         self._loading = Side.START
-        self._desk.pump.set_listing(listing)
+        self._services.pump.set_listing(listing)
         self.show_title()
 
     def set_filter(self, wanted: RunFilter) -> None:
@@ -257,7 +257,7 @@ class RunList(Vertical):
         orders = list(RunOrder)
         order = orders[(orders.index(self.listing.order) + 1) % len(orders)]
         self.set_listing(Listing(self.listing.filter, order))
-        self._desk.status.say(f"Runs {ORDER_WORDS[order]}.", echo=self._echo())
+        self._services.status.say(f"Runs {ORDER_WORDS[order]}.", echo=self._echo())
 
     def _echo(self) -> str:
         return marked_runs.list_echo(self.listing)
@@ -276,7 +276,7 @@ class RunList(Vertical):
                 self._apply(text, is_whole=True)
             self.show_title()
 
-        await self._desk.status.prompt("/", self._typed, self._follow_typing, end, complete=self._complete)
+        await self._services.status.prompt("/", self._typed, self._follow_typing, end, complete=self._complete)
 
     def _follow_typing(self, text: str) -> None:
         self._stop_typing()
@@ -292,17 +292,17 @@ class RunList(Vertical):
     def _apply(self, text: str, *, is_whole: bool = False) -> None:
         """List what a text means; one that cannot be read changes nothing, and is told when it is meant to be whole."""
         try:
-            wanted = run_filter.parse(text, self._desk.look.now(), self._desk.look.zone)
+            wanted = run_filter.parse(text, self._services.render_context.now(), self._services.render_context.zone)
         except FilterError as error:
             if is_whole:
-                self._desk.status.say(inert_line(str(error)), tone=Tone.WARN)
+                self._services.status.say(inert_line(str(error)), tone=Tone.WARN)
             elif not self._hint[0]:  # while words are offered, the last one is not whole yet
                 self._hint = (inert_line(str(error)), Tone.WARN)
                 self.show_title()
             return
         self.set_listing(Listing(wanted, self.listing.order))
         if is_whole and wanted:
-            self._desk.status.say("", echo=self._echo())
+            self._services.status.say("", echo=self._echo())
 
     def _complete(self, text: str, cursor: int) -> tuple[str, int]:
         return filter_words.complete(text, cursor, self._known())
@@ -310,7 +310,7 @@ class RunList(Vertical):
     def _known(self) -> Known:
         runs = [run for key in self.tree_rows.window if (run := self.tree_rows.run(key)) is not None]
         return Known(
-            flows=tuple(sorted({*self._desk.flow_names, *(run.flow_name for run in runs)})),
+            flows=tuple(sorted({*self._services.flow_names, *(run.flow_name for run in runs)})),
             tags=tuple(sorted({tag for run in runs for tag in run.tags})),
         )
 
@@ -321,7 +321,7 @@ class RunList(Vertical):
         key = self.table.cursor
         run = None if key is None or key[0] != RUN else self.tree_rows.run(int(key[1]))
         if run is None or run.key not in self.tree_rows.window:
-            self._desk.status.say("Runs of the list can be marked; this row stands below one.")
+            self._services.status.say("Runs of the list can be marked; this row stands below one.")
             return None
         return run
 
@@ -342,7 +342,7 @@ class RunList(Vertical):
         if self._anchor is None:
             self._anchor = (run.key, place)
             self._set_marks(self.tree_rows.marks | {run.key})
-            self._desk.status.say("A range begins here; V at its other end marks it.")
+            self._services.status.say("A range begins here; V at its other end marks it.")
             return
         anchor_key, anchor = self._anchor
         self._anchor = None
@@ -371,11 +371,11 @@ class RunList(Vertical):
                 return
             if len(keys) > MARKS_MOST:
                 text = f"These are more than {MARKS_MOST:,} runs; / with a filter makes them fewer."
-                self._desk.status.say(text, tone=Tone.WARN)
+                self._services.status.say(text, tone=Tone.WARN)
             else:
                 take([key for key in keys if key not in self.tree_rows.hidden])
 
-        self._desk.submit(marked_runs.list_keys(listing, after, until, MARKS_MOST + 1, mark))
+        self._services.submit(marked_runs.list_keys(listing, after, until, MARKS_MOST + 1, mark))
 
     def _set_marks(self, keys: frozenset[int]) -> None:
         self.tree_rows.marks = keys

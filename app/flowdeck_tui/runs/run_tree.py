@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final, cast
 
 from flowdeck.rules.runs.ids import short_id
@@ -12,7 +11,8 @@ from flowdeck.rules.states import NOT_READY, TERMINAL, StateType
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.runs.run_window import RunWindow
 from flowdeck_tui.text import present
-from flowdeck_tui.text.present import Glyphs, Tone
+from flowdeck_tui.text.present import Tone
+from flowdeck_tui.text.render_context import RenderContext
 from flowdeck_tui.text.row_source import Cell, Row, RowKey
 
 if TYPE_CHECKING:
@@ -25,15 +25,6 @@ CALL: Final = "call"
 FOLD: Final = "fold"
 CALLS_SHOWN: Final = 8
 """Calls that are over and of which there is nothing to tell; what a run has more of stands in one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How rows are written: what time it is, where, and with which signs."""
-
-    now: Callable[[], datetime]
-    zone: tzinfo | None
-    glyphs: Glyphs
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +99,8 @@ class RunTree:
     walk over the open roots only: many rows cost no more than ten.
     """
 
-    def __init__(self, look: Look) -> None:
-        self._look = look
+    def __init__(self, context: RenderContext) -> None:
+        self._context = context
         self.window = RunWindow()
         """Which runs of the list are here."""
         self.marks: frozenset[int] = frozenset()
@@ -278,11 +269,11 @@ class RunTree:
         _, record, guides = self._locate(index)
         if (run := as_run(record)) is not None:
             is_open = run.key in self._open
-            row = run_row(run, self._look, guides=guides, is_open=is_open, reason=self.reason_of(run))
+            row = run_row(run, self._context, guides=guides, is_open=is_open, reason=self.reason_of(run))
             return replace(row, is_marked=True) if run.key in self.marks else row
         if isinstance(record, Fold):
-            return fold_row(record, self._look, guides)
-        return call_row(cast("CallLine", record), self._look, guides)
+            return fold_row(record, self._context, guides)
+        return call_row(cast("CallLine", record), self._context, guides)
 
     def is_any_running(self, first: int, stop: int) -> bool:
         """Tell whether a row in [first, stop) shows a time that still grows."""
@@ -313,7 +304,7 @@ class RunTree:
         return self._branches
 
     def _lines_below(self, key: int, guides: str) -> list[_Line]:
-        glyphs = self._look.glyphs
+        glyphs = self._context.glyphs
         lines: list[_Line] = []
         children: Sequence[Child] = self._children.get(key, ())
         earlier = 0
@@ -336,15 +327,17 @@ class RunTree:
 # -- records as rows ---------------------------------------------------------------------------------------------------
 
 
-def run_row(run: FlowRun, look: Look, *, guides: str = "", is_open: bool = False, reason: str | None = None) -> Row:
+def run_row(
+    run: FlowRun, context: RenderContext, *, guides: str = "", is_open: bool = False, reason: str | None = None
+) -> Row:
     """Write a flow run as a row; `reason` is why it does not move, None when it does."""
-    now = look.now()
+    now = context.now()
     tone = present.state_tone(run.state_type, run.state_name)
     message = inert_line(reason) if reason else present.run_message(run)
     cells = {
         "name": Cell(inert_line(run.name)),
         "flow": Cell(inert_line(run.flow_name)),
-        "start": Cell(present.clock_text(run.started_at or run.scheduled_at, now, look.zone), Tone.MUTED),
+        "start": Cell(present.clock_text(run.started_at or run.scheduled_at, now, context.zone), Tone.MUTED),
         "duration": Cell(present.duration_text(run.duration_seconds(now), is_over=run.is_final)),
         "tasks": Cell(present.counts_text(run.task_counts)),
         "trouble": _trouble(run),
@@ -352,13 +345,13 @@ def run_row(run: FlowRun, look: Look, *, guides: str = "", is_open: bool = False
         "attempt": Cell(str(run.attempt) if run.attempt > 1 else "", Tone.MUTED),
         "message": Cell(message, tone if tone is Tone.BAD else Tone.MUTED),
     }
-    lead = Cell(present.state_text(run.state_type, run.state_name, look.glyphs), tone)
+    lead = Cell(present.state_text(run.state_type, run.state_name, context.glyphs), tone)
     return Row((RUN, run.key), cells, guides, is_open, lead)
 
 
-def call_row(call: CallLine, look: Look, guides: str) -> Row:
+def call_row(call: CallLine, context: RenderContext, guides: str) -> Row:
     """Write a task call, or all items of a map, as a row."""
-    now = look.now()
+    now = context.now()
     tone = present.state_tone(call.state_type, call.state_name)
     seconds = None
     if call.started_at is not None:
@@ -368,7 +361,7 @@ def call_row(call: CallLine, look: Look, guides: str) -> Row:
     cells = {
         "name": Cell(inert_line(call.name)),
         "flow": Cell(f"{kind}, try {call.attempt}" if call.attempt > 1 else kind, Tone.MUTED),
-        "start": Cell(present.clock_text(call.started_at, now, look.zone), Tone.MUTED),
+        "start": Cell(present.clock_text(call.started_at, now, context.zone), Tone.MUTED),
         "duration": Cell(present.duration_text(seconds, is_over=call.ended_at is not None)),
         "tasks": Cell(present.counts_text(call.counts) if call.group is not None else ""),
         "attempt": Cell(str(call.attempt) if call.attempt > 1 else "", Tone.MUTED),
@@ -379,13 +372,13 @@ def call_row(call: CallLine, look: Look, guides: str) -> Row:
         cells,
         guides,
         None if call.group is None else False,
-        Cell(present.state_text(call.state_type, call.state_name, look.glyphs), tone),
+        Cell(present.state_text(call.state_type, call.state_name, context.glyphs), tone),
     )
 
 
-def fold_row(line: Fold, look: Look, guides: str) -> Row:
+def fold_row(line: Fold, context: RenderContext, guides: str) -> Row:
     """Write the earlier calls of a run as a row."""
-    text = f"{look.glyphs.ellipsis} {present.count_of(line.count, 'earlier call')}"
+    text = f"{context.glyphs.ellipsis} {present.count_of(line.count, 'earlier call')}"
     return Row((FOLD, line.flow_run_key), {"name": Cell(text, Tone.MUTED)}, guides, False)
 
 

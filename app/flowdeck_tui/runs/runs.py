@@ -16,7 +16,7 @@ from flowdeck_tui.actions.actions import bindings
 from flowdeck_tui.live import commands, marked_runs
 from flowdeck_tui.live.commands import Command, Obstacle
 from flowdeck_tui.live.messages import News
-from flowdeck_tui.live.pane_services import Desk
+from flowdeck_tui.live.pane_services import PaneServices
 from flowdeck_tui.menus.copy_choices import copies_of_call, copies_of_run
 from flowdeck_tui.runs.deletions import Deletions
 from flowdeck_tui.runs.run_detail import RunDetail
@@ -47,12 +47,12 @@ class RunsPane(RunList):
     BINDINGS: ClassVar = bindings(Context.RUNS)
     action_context: ClassVar[Context] = Context.RUNS
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, services: PaneServices) -> None:
         """Make an empty pane."""
-        super().__init__(desk)
-        self.detail = RunDetail(desk)
+        super().__init__(services)
+        self.detail = RunDetail(services)
         self.log_panel = self.detail.log_panel
-        self.deletions = Deletions(self.tree_rows, desk.submit, self.set_timer, self.refresh_rows)
+        self.deletions = Deletions(self.tree_rows, services.submit, self.set_timer, self.refresh_rows)
         self._came_from_flows = False
         self._layout_kind = SHARED
 
@@ -160,18 +160,18 @@ class RunsPane(RunList):
     def _need_run(self, verb: str) -> FlowRun | None:
         run = self.run
         if run is None:
-            self._desk.status.say(f"There is no run to {verb}.")
+            self._services.status.say(f"There is no run to {verb}.")
         return run
 
     def _set_open(self, key: int, is_open: bool) -> None:
         self.tree_rows.set_open(key, is_open)
-        self._desk.pump.set_open(self.tree_rows.open_keys)
+        self._services.pump.set_open(self.tree_rows.open_keys)
 
     def action_row_open(self) -> None:
         """Look at the run under the cursor, or at the call, with the whole screen; unfold earlier calls."""
         key, run = self.table.cursor, self.run
         if key is None or run is None:
-            self._desk.status.say("There is no run to open.")
+            self._services.status.say("There is no run to open.")
         elif key[0] == FOLD:
             self.tree_rows.unfold(int(key[1]))
             self.refresh_rows()
@@ -221,29 +221,29 @@ class RunsPane(RunList):
         elif self.screen.focused is not self.table:
             self.screen.set_focus(self.table)
         elif self.clear_marks():
-            self._desk.status.say("Nothing is marked any more.")
+            self._services.status.say("Nothing is marked any more.")
         elif self.listing.filter:
             self.set_filter(run_filter.EVERYTHING)
             if self._came_from_flows:
-                self._desk.show_flows()
+                self._services.show_flows()
             self._came_from_flows = False
         elif key is not None and (self.tree_rows.parent_of(key) or self.tree_rows.is_open(int(key[1]))):
             self.action_tree_collapse()
         else:
-            self._desk.status.say("This is the top: q quits.")
+            self._services.status.say("This is the top: q quits.")
 
     async def action_flow_run(self) -> None:
         """Open the form of the flow of this run."""
         run = self._need_run("start a flow like")
         if run is None:
             return
-        entry = self._desk.flow_of(run)
+        entry = self._services.flow_of(run)
         if entry is None:
-            self._desk.status.say(
+            self._services.status.say(
                 f"The flow {inert_line(run.flow_name)} is in no watched folder; 3 shows those that are."
             )
         else:
-            await self._desk.open_form(entry)
+            await self._services.open_form(entry)
 
     @property
     def _meant_marks(self) -> frozenset[int]:
@@ -254,39 +254,39 @@ class RunsPane(RunList):
         """Run it again; marked runs after y."""
         if marked := self._meant_marks:
             question = f"Retry {present.count_of(len(marked), 'run')}? What is recorded does not run again."
-            await self._desk.status.ask(question, lambda: self._do_to_marked(marked_runs.retry(marked)))
+            await self._services.status.ask(question, lambda: self._do_to_marked(marked_runs.retry(marked)))
             return
         run = self._need_run("retry")
         if run is not None and self._may(commands.why_not_retry(run)):
-            self._desk.submit(commands.retry(run))
+            self._services.submit(commands.retry(run))
 
     def _do_to_marked(self, command: Command) -> None:
-        self._desk.submit(command)
+        self._services.submit(command)
         self.clear_marks()
 
     async def action_run_rerun(self) -> None:
         """Open a form with its parameters, for a new run."""
         run = self._need_run("run once more")
         if run is not None:
-            await self._desk.open_rerun(run)
+            await self._services.open_rerun(run)
 
     async def action_run_cancel(self) -> None:
         """Stop it, after y."""
         if marked := self._meant_marks:
             question = f"Cancel {present.count_of(len(marked), 'run')}?"
-            await self._desk.status.ask(question, lambda: self._do_to_marked(marked_runs.cancel(marked)))
+            await self._services.status.ask(question, lambda: self._do_to_marked(marked_runs.cancel(marked)))
             return
         run = self._need_run("cancel")
         if run is not None and self._may(commands.why_not_cancel(run)):
-            await self._desk.status.ask(
-                f"Cancel {inert_line(run.name)}?", lambda: self._desk.submit(commands.cancel(run))
+            await self._services.status.ask(
+                f"Cancel {inert_line(run.name)}?", lambda: self._services.submit(commands.cancel(run))
             )
 
     async def action_run_delete(self) -> None:
         """Remove it, in a while; marked runs after y."""
         if marked := self._meant_marks:
             question = f"Delete {present.count_of(len(marked), 'run')} with their logs and results?"
-            await self._desk.status.ask(question, lambda: self._delete(marked))
+            await self._services.status.ask(question, lambda: self._delete(marked))
             return
         run = self._need_run("delete")
         if run is not None and self._may(commands.why_not_delete(run)):
@@ -296,11 +296,11 @@ class RunsPane(RunList):
         if self._layout_kind == LOG_ONLY:
             self.set_layout(SHARED)
         self.clear_marks()
-        self._desk.status.say(self.deletions.add(keys), echo=echo)
+        self._services.status.say(self.deletions.add(keys), echo=echo)
 
     def action_run_undo(self) -> None:
         """Take the last delete back."""
-        self._desk.status.say(self.deletions.undo() or "There is nothing to undo: a delete can be undone for 10 s.")
+        self._services.status.say(self.deletions.undo() or "There is nothing to undo: a delete can be undone for 10 s.")
 
     def why_not(self, action_id: str) -> str | None:
         """Say why an action cannot be done to the run under the cursor; None when it can, or runs are marked."""
@@ -322,11 +322,11 @@ class RunsPane(RunList):
 
     async def action_copy_open(self) -> None:
         """Ask what to copy."""
-        await self._desk.open_copy()
+        await self._services.open_copy()
 
     def _may(self, obstacle: Obstacle | None) -> bool:
         if obstacle is not None:
-            self._desk.status.say(obstacle.sentence, tone=Tone.WARN)
+            self._services.status.say(obstacle.sentence, tone=Tone.WARN)
         return obstacle is None
 
     def action_log_full(self) -> None:
@@ -335,7 +335,7 @@ class RunsPane(RunList):
         if run is not None:
             self.detail.show_tab(Tab.LOG)
             self.set_layout(LOG_ONLY)
-            self._desk.status.say("", echo=actions.echo("log.full", run=short_id(run.id)))
+            self._services.status.say("", echo=actions.echo("log.full", run=short_id(run.id)))
 
     def action_log_follow(self) -> None:
         """Stay at the end of the log, or stop doing so."""
@@ -354,11 +354,11 @@ class RunsPane(RunList):
         run = self._need_run("open the source of")
         if run is None:
             return
-        place = self.detail.place or place_of_run(run, self._desk.flow_of(run))
+        place = self.detail.place or place_of_run(run, self._services.flow_of(run))
         if place is None:
-            self._desk.status.say(f"{inert_line(run.name)} has no file: its flow was defined interactively.")
+            self._services.status.say(f"{inert_line(run.name)} has no file: its flow was defined interactively.")
         else:
-            self._desk.edit(place)
+            self._services.edit(place)
 
     def action_view_zoom(self) -> None:
         """Give the whole screen to what has the focus, or share it again."""

@@ -12,8 +12,8 @@ from typing import Any
 
 from textual.app import App, SuspendNotSupported
 
-from flowdeck_tui.log.log_outlets import NoPagerError, pager_command
 from flowdeck_tui.terminal.editor import NoEditorError, Place, editor_command
+from flowdeck_tui.terminal.pager import NoPagerError, pager_command
 
 
 def lend(app: App[Any], command: Sequence[str], *, folder: str | None = None, text: str | None = None) -> str | None:

@@ -11,8 +11,6 @@ from textual.app import App
 from textual.message import Message
 from textual.widget import Widget
 
-from flowdeck_tui.actions import focus
-from flowdeck_tui.actions.action import DIALOGS, Context
 from flowdeck_tui.terminal.cell_screen import CellScreen
 from flowdeck_tui.text.theme import THEME
 
@@ -43,10 +41,6 @@ class QuietApp(App[None]):
         """Changes are sent cell by cell."""
         return CellScreen()
 
-    def chain(self) -> tuple[Context, ...]:
-        """Return the contexts of what has the focus, innermost first."""
-        return focus.chain(focus.holders(self.screen))
-
     async def on_event(self, event: events.Event) -> None:
         """Act on keys one after the other: what was typed ahead of a dialog goes into that dialog."""
         # Textual hands a key to the widget that has the focus when the key arrives, before the key typed ahead of it
@@ -61,8 +55,7 @@ class QuietApp(App[None]):
             await super().on_event(event)
             await _caught_up(focused)
         elif not await self.act_on_key(event.key):
-            if DIALOGS.isdisjoint(self.chain()):
-                self.on_unbound_key(event.key)
+            self.on_unbound_key(event.key)
             await super().on_event(event)
 
     async def act_on_key(self, key: str) -> bool:

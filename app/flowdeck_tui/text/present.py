@@ -15,8 +15,7 @@ from flowdeck.rules.states import TERMINAL, StateType
 from flowdeck.rules.text.terminal_text import inert_line
 
 if TYPE_CHECKING:
-    from flowdeck.deck import EngineStatus, FlowRun, RunError, TaskCounts
-    from flowdeck_tui.form.form_fields import Filled
+    from flowdeck.deck import EngineStatus, FlowEntry, FlowRun, RunError, TaskCounts
 
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
@@ -288,13 +287,11 @@ def parameters_echo(parameters: Mapping[str, str]) -> str:
     return "".join(f" -p {shlex.quote(f'{name}={text}')}" for name, text in parameters.items())
 
 
-def form_echo(filled: Filled) -> str:
-    """Write what a form adds to a command line: parameters, name and tags."""
-    name = f" --name {shlex.quote(filled.name)}" if filled.name else ""
-    tags = "".join(f" --tag {shlex.quote(tag)}" for tag in filled.tags)
-    return f"{parameters_echo(filled.texts)}{name}{tags}"
-
-
 def count_of(number: int, noun: str) -> str:
     """Write `1 run`, `2 runs`, `1,204 runs`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def is_broken(entry: FlowEntry) -> bool:
+    """Tell whether the file cannot be imported as it is now."""
+    return entry.status != "ok"

@@ -16,7 +16,7 @@ from flowdeck_tui.flows.flows import FlowsPane
 from flowdeck_tui.form.form_controls import ChoiceField
 from flowdeck_tui.form.run_form import RunForm
 from flowdeck_tui.log.log_panel import LogPanel
-from flowdeck_tui.menus.copy_menu import CopyScreen
+from flowdeck_tui.menus.copy_screen import CopyScreen
 from flowdeck_tui.menus.menu import MenuScreen
 from flowdeck_tui.runs.run_detail import RunDetail
 from flowdeck_tui.runs.runs import RunsPane

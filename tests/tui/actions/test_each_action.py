@@ -13,7 +13,7 @@ from flowdeck_tui.actions.actions import ACTIONS, BY_ID
 from flowdeck_tui.app import FlowdeckApp
 from flowdeck_tui.form.form_controls import ChoiceField
 from flowdeck_tui.form.run_form import RunForm
-from flowdeck_tui.menus.copy_menu import CopyScreen
+from flowdeck_tui.menus.copy_screen import CopyScreen
 from flowdeck_tui.menus.menu import MenuScreen
 from flowdeck_tui.widgets.tab_bar import Tab
 from tests.tui.busy_home import OLD_RUNS, fill

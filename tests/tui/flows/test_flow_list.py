@@ -10,12 +10,12 @@ import pytest
 from flowdeck.deck import RunError
 from flowdeck.store.catalogue import FlowDescription
 from flowdeck_tui.flows.flow_list import NONE_HERE, OTHER_FOLDERS, FlowList, flow_detail
-from flowdeck_tui.runs.run_tree import Look
 from flowdeck_tui.text.present import UNICODE, Tone
+from flowdeck_tui.text.render_context import RenderContext
 from flowdeck_tui.widgets.viewport import Viewport
 from tests.tui.seeded_home import NOW, SeededHome
 
-LOOK = Look(lambda: NOW, UTC, UNICODE)
+CONTEXT = RenderContext(lambda: NOW, UTC, UNICODE)
 ERROR = RunError(
     "ModuleNotFoundError",
     "No module named 'httpx'",
@@ -31,7 +31,7 @@ def flows(home: SeededHome) -> FlowList:
     home.flow("etl", {"type": "object", "properties": {"days": {"type": "integer", "default": 3}}})
     home.broken_file("sync.py", ERROR)
     home.run("done", "etl", ago_seconds=100)
-    rows = FlowList(LOOK)
+    rows = FlowList(CONTEXT)
     rows.replace(home.deck.flows.entries(str(home.folder)))
     return rows
 
@@ -92,7 +92,7 @@ def test_escapes_in_a_description_lose_their_power(home: SeededHome) -> None:
 def test_flows_of_other_folders_stand_below_with_theirs(home: SeededHome, tmp_path: Path) -> None:
     """The folder is told only where there are several; a flow of two watched folders stands there once."""
     home.flow("hello")
-    rows = FlowList(LOOK, str(home.folder))
+    rows = FlowList(CONTEXT, str(home.folder))
     rows.replace(home.deck.flows.entries())
     assert not rows.has_folders
     other = str(tmp_path / "other")
@@ -108,7 +108,7 @@ def test_flows_of_other_folders_stand_below_with_theirs(home: SeededHome, tmp_pa
 
 def test_the_cursor_waits_in_ones_own_folder(home: SeededHome, tmp_path: Path) -> None:
     """Flows of another folder that are known first are not taken for those of one's own, and none slides under it."""
-    rows = FlowList(LOOK, str(home.folder))
+    rows = FlowList(CONTEXT, str(home.folder))
     view = Viewport(rows)
     view.resize(10)
     described = FlowDescription("another", "another", 1, None, {})
@@ -131,7 +131,7 @@ def test_the_cursor_waits_in_ones_own_folder(home: SeededHome, tmp_path: Path) -
 def test_a_filtered_list_has_no_headings(home: SeededHome, tmp_path: Path) -> None:
     """What matches is under the cursor at once."""
     home.flow("hello")
-    rows = FlowList(LOOK, str(home.folder))
+    rows = FlowList(CONTEXT, str(home.folder))
     described = FlowDescription("another", "another", 1, None, {})
     home.catalogue.put_file(str(tmp_path / "other"), "a.py", "0" * 64, "python", "ok", None, [described])
     rows.replace(home.deck.flows.entries())

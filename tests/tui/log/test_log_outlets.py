@@ -10,7 +10,8 @@ import pytest
 from flowdeck.deck import LineQuery
 from flowdeck_tui.log import log_outlets
 from flowdeck_tui.log.log_lines import Layout
-from flowdeck_tui.log.log_outlets import NoPagerError, copy_choices, pager_command, record_lines, save
+from flowdeck_tui.log.log_outlets import copy_choices, record_lines, save
+from flowdeck_tui.terminal.pager import NoPagerError, pager_command
 from tests.tui.log_app import LogApp, numbered
 
 LAYOUT = Layout(160, zone=UTC)

@@ -11,12 +11,12 @@ from flowdeck_tui.live.detail_reading import Detail, DetailQuery, read_detail
 from flowdeck_tui.runs import detail_text
 from flowdeck_tui.runs.call_rows import STRETCH, CallRows, ParameterRows, preview
 from flowdeck_tui.runs.detail_view import CallPage, DetailView, ValuePage
-from flowdeck_tui.runs.run_tree import Look
 from flowdeck_tui.text.present import UNICODE
+from flowdeck_tui.text.render_context import RenderContext
 from flowdeck_tui.widgets.tab_bar import Tab
 from tests.tui.seeded_home import NOW, Call, SeededHome
 
-LOOK = Look(lambda: NOW, UTC, UNICODE)
+CONTEXT = RenderContext(lambda: NOW, UTC, UNICODE)
 
 
 def text_of(spans: object) -> str:
@@ -83,7 +83,7 @@ def test_a_row_that_is_not_in_memory_is_asked_for(home: SeededHome) -> None:
     """And stands there without its text until it comes; keys find only what is in memory."""
     run = seed(home, 10)
     wanted: list[int] = []
-    rows = CallRows(LOOK, wanted.append)
+    rows = CallRows(CONTEXT, wanted.append)
     query = DetailQuery(run.key, wants_calls=True, group=1, order="call", offset=4, limit=3)
     page = home.deck.task_runs.call_page(run.key, CallQuery(group=1, order="call", offset=4, limit=3))
     rows.take(Detail(query, calls=page))
@@ -102,7 +102,7 @@ def test_runs_that_a_run_started_stand_behind_its_calls(home: SeededHome) -> Non
     """Each found by its key."""
     run = seed(home)
     child = home.run("tidy-dune", parent=run)
-    rows = CallRows(LOOK, lambda _: None)
+    rows = CallRows(CONTEXT, lambda _: None)
     rows.take(read_detail(home.deck, DetailQuery(run.key, wants_calls=True, limit=STRETCH)))
     assert len(rows) == 2
     assert rows.run(rows.key(1)) == child
@@ -136,7 +136,7 @@ def test_states_are_told_by_attempt(home: SeededHome) -> None:
         StateRecord(n, None, kind, kind.value.title(), message, NOW + timedelta(seconds=after - 70), attempt)
         for n, (attempt, kind, message, after) in enumerate(shown)
     ]
-    lines = texts(detail_text.state_lines(dataclasses.replace(run, state_type=StateType.SCHEDULED), states, LOOK))
+    lines = texts(detail_text.state_lines(dataclasses.replace(run, state_type=StateType.SCHEDULED), states, CONTEXT))
     assert lines[:5] == [
         "12:05:00.000  ● Running         5.0s",
         "12:05:05.000  ✗ Failed         1m00s  a",
@@ -148,8 +148,8 @@ def test_states_are_told_by_attempt(home: SeededHome) -> None:
 
 def test_a_moment_of_another_day_has_its_day() -> None:
     """Runs are looked at the morning after."""
-    assert detail_text.moment_text(NOW, LOOK) == "12:06:10.000"
-    assert detail_text.moment_text(NOW - timedelta(days=1), LOOK) == "2026-05-03 12:06:10.000"
+    assert detail_text.moment_text(NOW, CONTEXT) == "12:06:10.000"
+    assert detail_text.moment_text(NOW - timedelta(days=1), CONTEXT) == "2026-05-03 12:06:10.000"
 
 
 def test_an_error_is_written_without_its_escapes() -> None:

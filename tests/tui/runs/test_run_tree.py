@@ -10,12 +10,13 @@ import pytest
 
 from flowdeck.deck import FlowRun
 from flowdeck.rules.runs.run_order import RunOrder, place_of
-from flowdeck_tui.runs.run_tree import CALL, RUN, Look, RunTree, merge
+from flowdeck_tui.runs.run_tree import CALL, RUN, RunTree, merge
 from flowdeck_tui.text.present import UNICODE, Tone
+from flowdeck_tui.text.render_context import RenderContext
 from flowdeck_tui.text.row_source import RowKey
 from tests.tui.seeded_home import NOW, Call, SeededHome
 
-LOOK = Look(lambda: NOW, UTC, UNICODE)
+CONTEXT = RenderContext(lambda: NOW, UTC, UNICODE)
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def family(home: SeededHome) -> dict[str, FlowRun]:
 
 
 def tree_of(home: SeededHome, family: dict[str, FlowRun], *opened: str) -> RunTree:
-    tree = RunTree(LOOK)
+    tree = RunTree(CONTEXT)
     tree.extend([family["new"], family["parent"], family["old"]])
     for name in opened:
         key = family[name].key
@@ -123,7 +124,7 @@ def test_deleted_runs_go_with_their_branch(home: SeededHome, family: dict[str, F
 
 def test_older_pages_are_put_below(home: SeededHome, family: dict[str, FlowRun]) -> None:
     """The list goes on at its end; what is there already stays once."""
-    tree = RunTree(LOOK)
+    tree = RunTree(CONTEXT)
     tree.extend([family["new"]])
     tree.extend([family["old"], family["new"], family["parent"]])
     assert names(tree) == ["new-root", "parent", "old-root"]
@@ -203,7 +204,7 @@ def test_a_hundred_thousand_rows_cost_no_more_than_ten(home: SeededHome) -> None
     """Rows are found by bisection: a screen full of them takes milliseconds, wherever it is."""
     one = home.run("one")
     runs = [replace(one, key=key, started_at=NOW - timedelta(seconds=key)) for key in range(1, 100_001)]
-    tree = RunTree(LOOK)
+    tree = RunTree(CONTEXT)
     tree.extend(runs)
     for key in (5, 50_000, 99_999):
         tree.set_open(key, True)
@@ -216,7 +217,7 @@ def test_a_hundred_thousand_rows_cost_no_more_than_ten(home: SeededHome) -> None
 
 def long_tree(home: SeededHome, *calls: Call) -> tuple[RunTree, FlowRun]:
     run = home.run("digest", state="Running", calls=calls)
-    tree = RunTree(LOOK)
+    tree = RunTree(CONTEXT)
     tree.extend([run])
     tree.set_children(run.key, home.deck.task_runs.call_lines(run.key))
     tree.set_open(run.key, True)
