@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flowdeck_tui.menus.copy_choices import copies_of_flow, copies_of_run
-from flowdeck_tui.menus.copy_menu import TAKEN, letters_for
+from flowdeck_tui.menus.copy_screen import TAKEN, letters_for
 from flowdeck_tui.terminal import clipboard
 from flowdeck_tui.terminal.clipboard import MOST_BYTES, CopyChoice
 from tests.tui.busy_home import ERROR
