@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from flowdeck.cli import text_output
 from flowdeck.cli.tables import Cell, Paper, cell_width, paper_for, table
+from flowdeck.cli.texts import parts
 from flowdeck.deck import Deck
 from flowdeck.rules.states import StateType
+from flowdeck.rules.text.state_signs import state_sign
 from flowdeck_tui.text import present
 from tests.cli.conftest import Command, Script
 from tests.cli.seeds import Seeds
@@ -35,9 +36,11 @@ def test_signs_are_those_of_the_screen() -> None:
     """The command line and the screen show a state by the same sign."""
     for unicode, glyphs in ((True, present.UNICODE), (False, present.ASCII)):
         for state in StateType:
-            assert text_output.state_sign(state, state.capitalize(), unicode) == glyphs.states[state]
-        assert text_output.state_sign(StateType.SCHEDULED, "AwaitingRetry", unicode) == glyphs.retry_due
-        assert text_output.state_sign(StateType.PENDING, "NotReady", unicode) == glyphs.not_ready
+            assert state_sign(state, state.capitalize(), unicode=unicode) == glyphs.states[state]
+        assert (
+            state_sign(StateType.SCHEDULED, "AwaitingRetry", unicode=unicode) == glyphs.refined_states["AwaitingRetry"]
+        )
+        assert state_sign(StateType.PENDING, "NotReady", unicode=unicode) == glyphs.refined_states["NotReady"]
 
 
 @pytest.mark.parametrize(
@@ -81,14 +84,14 @@ def test_columns_line_up() -> None:
 )
 def test_durations(seconds: float | None, text: str) -> None:
     """A duration takes a few characters, whatever its size."""
-    assert text_output.duration(seconds) == text
+    assert parts.duration(seconds) == text
 
 
 def test_clock_gives_the_day_when_it_is_another() -> None:
     """A time of today is short; any other says its day."""
     yesterday = NOW - timedelta(days=1)
-    assert text_output.clock(NOW, PLAIN) == NOW.astimezone().strftime("%H:%M:%S")
-    assert text_output.clock(yesterday, PLAIN) == yesterday.astimezone().strftime("%Y-%m-%d %H:%M")
+    assert parts.clock(NOW, PLAIN) == NOW.astimezone().strftime("%H:%M:%S")
+    assert parts.clock(yesterday, PLAIN) == yesterday.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def test_runs_as_people_see_them(command: Command, deck: Deck, seeds: Seeds) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdeck.rules.exceptions import FlowdeckError
+from flowdeck.rules.runs import run_actions
 from flowdeck.rules.runs.ids import short_id
-from flowdeck.rules.states import StateType
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.actions import actions
 from flowdeck_tui.live.messages import CommandDone, EngineUp
@@ -67,35 +67,41 @@ class Obstacle:
 def why_not_retry(run: FlowRun) -> Obstacle | None:
     """Say why a run cannot be retried; None when it can."""
     name = inert_line(run.name)
-    if not run.is_final:
-        return Obstacle("not over", f"{name} is not over ({state_word(run.state_name)}); x cancels it.")
-    if run.parent_key is not None:
-        return Obstacle(_SUBFLOW, f"{name} is a subflow run; retry the run that started it.")
-    if run.state_type is StateType.COMPLETED:
-        return Obstacle("completed", f"{name} completed; t runs its flow anew.")
-    return None
+    match run_actions.retry_obstacle(run):
+        case run_actions.Obstacle.NOT_OVER:
+            return Obstacle("not over", f"{name} is not over ({state_word(run.state_name)}); x cancels it.")
+        case run_actions.Obstacle.SUBFLOW:
+            return Obstacle(_SUBFLOW, f"{name} is a subflow run; retry the run that started it.")
+        case run_actions.Obstacle.COMPLETED:
+            return Obstacle("completed", f"{name} completed; t runs its flow anew.")
+        case _:
+            return None
 
 
 def why_not_cancel(run: FlowRun) -> Obstacle | None:
     """Say why a run cannot be cancelled; None when it can."""
     name = inert_line(run.name)
-    if run.is_final:
-        return Obstacle("already over", f"{name} is over already: {state_word(run.state_name)}.")
-    if run.parent_key is not None:
-        return Obstacle(_SUBFLOW, f"{name} is a subflow run; cancel the run that started it.")
-    if run.state_type is StateType.CANCELLING:
-        return Obstacle("already being cancelled", f"{name} is being cancelled already.")
-    return None
+    match run_actions.cancel_obstacle(run):
+        case run_actions.Obstacle.OVER:
+            return Obstacle("already over", f"{name} is over already: {state_word(run.state_name)}.")
+        case run_actions.Obstacle.SUBFLOW:
+            return Obstacle(_SUBFLOW, f"{name} is a subflow run; cancel the run that started it.")
+        case run_actions.Obstacle.CANCELLING:
+            return Obstacle("already being cancelled", f"{name} is being cancelled already.")
+        case _:
+            return None
 
 
 def why_not_delete(run: FlowRun) -> Obstacle | None:
     """Say why a run cannot be deleted; None when it can."""
     name = inert_line(run.name)
-    if run.parent_key is not None:
-        return Obstacle(_SUBFLOW, f"{name} is a subflow run; delete the run that started it.")
-    if not run.is_final:
-        return Obstacle("not over", f"{name} is not over ({state_word(run.state_name)}); x cancels it first.")
-    return None
+    match run_actions.delete_obstacle(run):
+        case run_actions.Obstacle.SUBFLOW:
+            return Obstacle(_SUBFLOW, f"{name} is a subflow run; delete the run that started it.")
+        case run_actions.Obstacle.NOT_OVER:
+            return Obstacle("not over", f"{name} is not over ({state_word(run.state_name)}); x cancels it first.")
+        case _:
+            return None
 
 
 _SUBFLOW: Final = "started by another run"

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from flowdeck.rules.runs.ids import short_id
-from flowdeck.rules.states import StateType
+from flowdeck.rules.runs.run_actions import retry_obstacle
 from flowdeck_tui.actions import actions
 from flowdeck_tui.terminal.clipboard import CopyChoice
 from flowdeck_tui.text import present
@@ -26,7 +26,7 @@ def copies_of_run(run: FlowRun) -> list[CopyChoice]:
         CopyChoice("parameters", json.dumps(run.parameters, ensure_ascii=False, indent=2)),
         CopyChoice("logs command", actions.echo("log.full", run=short)),
     ]
-    if run.is_final and run.parent_key is None and run.state_type is not StateType.COMPLETED:
+    if retry_obstacle(run) is None:
         found.append(CopyChoice("retry command", actions.echo("run.retry", run=short)))
     given = {name: _argument(value) for name, value in run.parameters.items()}
     create = actions.echo("flow.run", flow=shlex.quote(run.flow_name), parameters=present.parameters_echo(given))

@@ -11,15 +11,13 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from flowdeck.rules.states import TERMINAL, StateType
+from flowdeck.rules.states import AWAITING_RETRY, NOT_READY, TERMINAL, StateType
+from flowdeck.rules.text.durations import coarse_duration
+from flowdeck.rules.text.state_signs import ASCII_SIGNS, REFINED_ASCII_SIGNS, REFINED_SIGNS, SIGNS
 from flowdeck.rules.text.terminal_text import inert_line
 
 if TYPE_CHECKING:
     from flowdeck.deck import EngineStatus, FlowEntry, FlowRun, RunError, TaskCounts
-
-_MINUTE: Final = 60
-_HOUR: Final = 60 * _MINUTE
-_DAY: Final = 24 * _HOUR
 
 
 class Tone(StrEnum):
@@ -39,8 +37,7 @@ class Glyphs:
     """The signs a terminal can show."""
 
     states: Mapping[StateType, str]
-    retry_due: str
-    not_ready: str
+    refined_states: Mapping[str, str]
     open: str
     closed: str
     branch: str
@@ -53,19 +50,8 @@ class Glyphs:
 _S = StateType
 
 UNICODE: Final = Glyphs(
-    states={
-        _S.SCHEDULED: "◷",
-        _S.PENDING: "◌",
-        _S.RUNNING: "●",
-        _S.PAUSED: "‖",
-        _S.CANCELLING: "□",
-        _S.COMPLETED: "✓",
-        _S.FAILED: "✗",
-        _S.CANCELLED: "■",
-        _S.CRASHED: "▲",
-    },
-    retry_due="↻",
-    not_ready="–",
+    states=SIGNS,
+    refined_states=REFINED_SIGNS,
     open="▾",
     closed="▸",
     branch="├ ",
@@ -75,19 +61,8 @@ UNICODE: Final = Glyphs(
     ellipsis="…",
 )
 ASCII: Final = Glyphs(
-    states={
-        _S.SCHEDULED: "@",
-        _S.PENDING: ".",
-        _S.RUNNING: ">",
-        _S.PAUSED: "=",
-        _S.CANCELLING: "o",
-        _S.COMPLETED: "+",
-        _S.FAILED: "x",
-        _S.CANCELLED: "#",
-        _S.CRASHED: "!",
-    },
-    retry_due="~",
-    not_ready="-",
+    states=ASCII_SIGNS,
+    refined_states=REFINED_ASCII_SIGNS,
     open="v",
     closed=">",
     branch="|-",
@@ -109,7 +84,7 @@ _TONES: Final[Mapping[StateType, Tone]] = {
     _S.CRASHED: Tone.BAD,
 }
 
-_WORDS: Final = {"AwaitingRetry": "AwaitRetry", "AwaitingConcurrencySlot": "AwaitSlot"}
+_WORDS: Final = {AWAITING_RETRY: "AwaitRetry", "AwaitingConcurrencySlot": "AwaitSlot"}
 """State names that are too wide for a column."""
 
 _LONG_VALUE: Final = 300
@@ -131,16 +106,12 @@ def glyphs_for(environment: Mapping[str, str], encoding: str | None) -> Glyphs:
 
 def state_glyph(state_type: StateType, state_name: str, glyphs: Glyphs) -> str:
     """Return the sign of a state: its shape tells it without colour."""
-    if state_name == "AwaitingRetry":
-        return glyphs.retry_due
-    if state_name == "NotReady":
-        return glyphs.not_ready
-    return glyphs.states[state_type]
+    return glyphs.refined_states.get(state_name) or glyphs.states[state_type]
 
 
 def state_tone(state_type: StateType, state_name: str) -> Tone:
     """Return what a state means, for its colour."""
-    return Tone.WARN if state_name in ("AwaitingRetry", "NotReady") else _TONES[state_type]
+    return Tone.WARN if state_name in (AWAITING_RETRY, NOT_READY) else _TONES[state_type]
 
 
 def state_word(state_name: str) -> str:
@@ -164,14 +135,7 @@ def duration_text(seconds: float | None, *, is_over: bool = True) -> str:
         return f"{round(seconds * 1000)}ms"
     if is_over and seconds < 10:
         return f"{seconds:.1f}s"
-    whole = int(seconds)
-    if whole < _MINUTE:
-        return f"{whole}s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE}m{whole % _MINUTE:02d}s"
-    if whole < _DAY:
-        return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02d}m"
-    return f"{whole // _DAY}d{whole % _DAY // _HOUR:02d}h"
+    return coarse_duration(int(seconds))
 
 
 def clock_text(moment: datetime | None, now: datetime, zone: tzinfo | None = None) -> str:

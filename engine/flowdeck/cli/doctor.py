@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from flowdeck.cli import json_output, printing
+from flowdeck.cli import printing
+from flowdeck.cli.documents.engine import engine_document
 from flowdeck.cli.engine_checks import now, with_reasons
 from flowdeck.cli.tables import Cell, Paper, paper_for, table
-from flowdeck.cli.text_output import error_line
+from flowdeck.cli.texts.parts import error_line
 from flowdeck.cli.verbs import Verb, add_json, parsed
 from flowdeck.deck import Deck, EngineStatus, RunQuery
 from flowdeck.rules.exceptions import FlowdeckError
@@ -98,7 +99,7 @@ def _document(ok: bool, home: Home, store: Store, engine: EngineStatus, checks: 
             "free_bytes": _free_bytes(home.path),
         },
         "store": {"schema_version": store.schema_version, "ok": store.ok},
-        "engine": json_output.server_status(engine),
+        "engine": engine_document(engine),
         "checks": [check._asdict() for check in checks],
     }
 

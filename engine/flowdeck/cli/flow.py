@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
-from flowdeck.cli import json_output, printing, text_output
+from flowdeck.cli import printing
 from flowdeck.cli.discovery_wait import settle
+from flowdeck.cli.documents.flows import flow_detail_document, flow_document
 from flowdeck.cli.engine_checks import now
 from flowdeck.cli.flow_reference import known_flow
 from flowdeck.cli.tables import Paper, paper_for
+from flowdeck.cli.texts.flows import flow_lines, flow_table
 from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, run_noun
 from flowdeck.deck import Deck, FlowEntry
 from flowdeck.rules.text.terminal_text import inert_line
@@ -35,9 +37,9 @@ def _ls(arguments: argparse.Namespace) -> int:
         entries = deck.flows.entries()
         shown = entries[: arguments.limit] if arguments.limit else entries
         if arguments.json:
-            printing.document([json_output.flow(entry) for entry in shown])
+            printing.document([flow_document(entry) for entry in shown])
         elif shown:
-            printing.lines(text_output.flows(shown, _paper()))
+            printing.lines(flow_table(shown, _paper()))
         for told in dict.fromkeys(_said_beside(entry) for entry in shown if entry.status == "ok" and entry.error):
             printing.note(told)
         if not entries:
@@ -71,9 +73,9 @@ def _inspect(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
         entry = known_flow(deck, arguments.flow)
         if arguments.json:
-            printing.document(json_output.flow_detail(entry))
+            printing.document(flow_detail_document(entry))
         else:
-            printing.lines(text_output.flow(entry, _paper()))
+            printing.lines(flow_lines(entry, _paper()))
     return 0
 
 

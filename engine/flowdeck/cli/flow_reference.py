@@ -11,7 +11,7 @@ from typing import Any, Final
 from flowdeck.cli.discovery_wait import settle
 from flowdeck.cli.engine_checks import bring_up_engine
 from flowdeck.cli.printing import note
-from flowdeck.cli.text_output import error_line
+from flowdeck.cli.texts.parts import error_line
 from flowdeck.deck import Deck, FlowEntry
 from flowdeck.host.packages import module_file
 from flowdeck.rules.exceptions import NotFoundError, RefusedError, UsageError

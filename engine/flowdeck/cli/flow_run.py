@@ -10,10 +10,13 @@ from contextlib import closing
 from datetime import datetime
 from typing import Final
 
-from flowdeck.cli import json_output, printing, text_output
+from flowdeck.cli import printing
+from flowdeck.cli.documents.document import Document
+from flowdeck.cli.documents.flow_runs import flow_run_detail_document, flow_run_document
 from flowdeck.cli.engine_checks import await_loss_noted, bring_up_engine, now, reason_of, with_reasons
 from flowdeck.cli.log_output import LinesOutput, LogView, RecordsOutput, follow
 from flowdeck.cli.tables import Paper, paper_for
+from flowdeck.cli.texts.flow_runs import ending, flow_run_lines, flow_run_table
 from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, add_parameters, count, run_noun
 from flowdeck.cli.watching import watch
 from flowdeck.deck import LOG_LEVELS, Deck, FlowRun, RunQuery
@@ -88,7 +91,7 @@ def _started(deck: Deck, run: FlowRun, arguments: argparse.Namespace, sentence: 
     if arguments.json:
         printing.document(_detail(deck, run))
     elif arguments.watch:
-        printing.lines([text_output.ending(run, _paper())])
+        printing.lines([ending(run, _paper())])
     else:
         printing.lines([inert_line(sentence)])
     return 0 if not arguments.watch or run.state_type is StateType.COMPLETED else 1
@@ -123,12 +126,12 @@ def _ls(arguments: argparse.Namespace) -> int:
         rows = with_reasons(deck, runs, now())
         if arguments.json:
             at = now()
-            printing.document([json_output.flow_run(run, at, reason) for run, reason in rows])
+            printing.document([flow_run_document(run, at, reason) for run, reason in rows])
             return 0
         if not runs:
             printing.note(_why_no_runs(deck, wanted))
             return 0
-        printing.lines(text_output.flow_runs(rows, _paper()))
+        printing.lines(flow_run_table(rows, _paper()))
         if arguments.limit and len(runs) == arguments.limit and (total := deck.flow_runs.count(query)) > len(runs):
             printing.note(f"{len(runs)} of {total:,} runs; --limit 0 lists all.")
     return 0
@@ -166,14 +169,14 @@ def _inspect(arguments: argparse.Namespace) -> int:
             paper = _paper()
             reason = reason_of(deck, run, paper.now)
             calls, subflows = deck.task_runs.of_flow_run(run.key), deck.flow_runs.subflows(run.key)
-            printing.lines(text_output.flow_run(run, reason, calls, subflows, paper))
+            printing.lines(flow_run_lines(run, reason, calls, subflows, paper))
     return 0
 
 
-def _detail(deck: Deck, run: FlowRun) -> json_output.Document:
+def _detail(deck: Deck, run: FlowRun) -> Document:
     at = now()
     reason = reason_of(deck, run, at)
-    return json_output.flow_run_detail(
+    return flow_run_detail_document(
         run,
         at,
         reason,

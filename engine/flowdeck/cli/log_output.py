@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, Protocol, TextIO
 
-from flowdeck.cli import json_output, printing
+from flowdeck.cli import printing
+from flowdeck.cli.documents.logs import log_record_document
 from flowdeck.deck import LOG_LEVELS, Deck, FlowRun, LogLine, LogReader, LogRecord
 from flowdeck.rules.exceptions import NotFoundError
 from flowdeck.rules.text.terminal_text import inert, inert_line
@@ -152,7 +153,7 @@ class RecordsOutput:
         records: Iterator[LogRecord] = self._wanted(run_is_over)
         if wanted is not None:
             records = iter(deque(records, maxlen=wanted))
-        printing.json_lines(json_output.log_record(record) for record in records)
+        printing.json_lines(log_record_document(record) for record in records)
 
     def _wanted(self, run_is_over: bool) -> Iterator[LogRecord]:
         for record in self._reader.records(self._last_seq, run_is_over=run_is_over):

@@ -12,10 +12,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from flowdeck.cli import json_output, printing, text_output
+from flowdeck.cli import printing
 from flowdeck.cli.discovery_wait import settle
+from flowdeck.cli.documents.engine import enablement_document, engine_document
 from flowdeck.cli.engine_checks import note_version, now
 from flowdeck.cli.tables import paper_for
+from flowdeck.cli.texts.engine import engine_lines
 from flowdeck.cli.verbs import Parser, Verb, add_json, run_noun
 from flowdeck.deck import Deck, EngineStatus
 from flowdeck.rules.exceptions import RefusedError, UsageError
@@ -89,7 +91,7 @@ def _stop(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
         was_running = deck.engine.stop()
         if arguments.json:
-            printing.document(json_output.server_status(deck.engine.status()))
+            printing.document(engine_document(deck.engine.status()))
         else:
             printing.lines(["The engine has stopped; runs go on." if was_running else "No engine was running."])
     return 0
@@ -115,7 +117,7 @@ def _unwatch(arguments: argparse.Namespace) -> int:
         folder = Path(arguments.folder)
         deck.folders.unwatch(folder)
         if arguments.json:
-            printing.document(json_output.server_status(deck.engine.status()))
+            printing.document(engine_document(deck.engine.status()))
         else:
             printing.lines([inert_line(f"The folder {folder} is watched no more; its runs stay.")])
     return 0
@@ -172,7 +174,7 @@ def _comes_up(deck: Deck, earlier_pid: int | None) -> bool:
 
 def _show_enablement(enablement: Enablement | None, as_json: bool) -> None:
     if as_json:
-        printing.document(json_output.enablement(enablement))
+        printing.document(enablement_document(enablement))
     elif enablement is not None:
         does = "runs the engine now and from every login on" if enablement.enabled else "is stopped; runs go on"
         printing.lines([inert_line(f"{enablement.name} {does} ({enablement.file}).")])
@@ -180,10 +182,10 @@ def _show_enablement(enablement: Enablement | None, as_json: bool) -> None:
 
 def _show(status: EngineStatus, as_json: bool) -> None:
     if as_json:
-        printing.document(json_output.server_status(status))
+        printing.document(engine_document(status))
     else:
         paper = paper_for(sys.stdout, os.environ, printing.terminal_width(sys.stdout), now())
-        printing.lines(text_output.engine(status, paper))
+        printing.lines(engine_lines(status, paper))
 
 
 VERBS: Final[dict[str, Verb]] = {

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
-from flowdeck.cli import json_output, printing, text_output
+from flowdeck.cli import printing
+from flowdeck.cli.documents.task_runs import task_run_document
 from flowdeck.cli.engine_checks import now
 from flowdeck.cli.tables import Paper, paper_for
+from flowdeck.cli.texts.task_runs import task_run_lines, task_run_table
 from flowdeck.cli.verbs import Parser, Verb, add_json, add_limit, count, run_noun
 from flowdeck.deck import Deck
 
@@ -37,12 +39,12 @@ def _ls(arguments: argparse.Namespace) -> int:
         shown = calls[: arguments.limit] if arguments.limit else calls
         if arguments.json:
             at = now()
-            printing.document([json_output.task_run(call, at) for call in shown])
+            printing.document([task_run_document(call, at) for call in shown])
             return 0
         if not calls:
             printing.note(f"run {run.name} has no task runs.")
             return 0
-        printing.lines(text_output.task_runs(shown, _paper()))
+        printing.lines(task_run_table(shown, _paper()))
         if len(shown) < len(calls):
             printing.note(f"the last {len(shown)} of {len(calls):,} task runs; --limit 0 lists all.")
     return 0
@@ -57,9 +59,9 @@ def _inspect(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
         call = deck.task_runs.find(arguments.id)
         if arguments.json:
-            printing.document(json_output.task_run(call, now()))
+            printing.document(task_run_document(call, now()))
         else:
-            printing.lines(text_output.task_run(call, _paper()))
+            printing.lines(task_run_lines(call, _paper()))
     return 0
 
 

@@ -13,8 +13,9 @@ from flowdeck.deck.open_home import OpenHome
 from flowdeck.deck.run_pages import RunPages
 from flowdeck.rules.clock import MICROSECONDS_PER_SECOND, to_microseconds
 from flowdeck.rules.exceptions import NotFoundError, RefusedError
+from flowdeck.rules.runs.run_actions import Obstacle, cancel_obstacle, delete_obstacle, retry_obstacle
 from flowdeck.rules.runs.run_order import Place
-from flowdeck.rules.states import RETRYABLE, TERMINAL, StateType, named
+from flowdeck.rules.states import RETRYABLE, StateType, named
 from flowdeck.store.database.sqlite import Connection, IntegrityError
 from flowdeck.store.records import FlowEntry, FlowRun, RunQuery, StateRecord
 from flowdeck.store.runs import blockers, flow_run_queries, flow_runs
@@ -204,9 +205,10 @@ class FlowRuns:
             RefusedError: the run is over, or is a subflow.
         """
         run = self.find(reference)
-        if run.is_final:
+        obstacle = cancel_obstacle(run, again=True)
+        if obstacle is Obstacle.OVER:
             raise RefusedError(f"Run '{run.name}' is over already: {run.state_name}.")
-        if run.parent_key is not None:
+        if obstacle is Obstacle.SUBFLOW:
             raise RefusedError(
                 f"Run '{run.name}' is a subflow and shares the process of its parent; cancel {run.root_run_id}."
             )
@@ -222,7 +224,7 @@ class FlowRuns:
             RefusedError: it still runs, or is a subflow.
         """
         run = self.find(reference)
-        if run.parent_key is not None:
+        if delete_obstacle(run) is Obstacle.SUBFLOW:
             raise RefusedError(f"Run '{run.name}' is a subflow; delete its root run {run.root_run_id}.")
 
         def remove(connection: Connection) -> list[str] | None:
@@ -256,13 +258,14 @@ class FlowRuns:
         return run
 
     def _check_retry(self, run: FlowRun, completed: bool) -> None:
-        if run.state_type not in TERMINAL:
+        obstacle = retry_obstacle(run, completed=completed)
+        if obstacle is Obstacle.NOT_OVER:
             waits = self.waits([run.key])
             lost = waits.reason(run, self._home.now()) if run.key in waits.lost else None
             remedy = f": {lost}" if lost else "; cancel it first"
             raise RefusedError(f"Run '{run.name}' is not over ({run.state_name}){remedy}.")
-        if run.state_type is StateType.COMPLETED and not completed:
+        if obstacle is Obstacle.COMPLETED:
             raise RefusedError(f"Run '{run.name}' completed; say so explicitly to retry it all the same (--completed).")
-        if run.parent_key is not None:
+        if obstacle is Obstacle.SUBFLOW:
             raise RefusedError(f"Run '{run.name}' is a subflow; retry its root run {run.root_run_id}.")
         check_record(run, "retried", run.parameters)

@@ -58,6 +58,8 @@ NAMES: Final[Mapping[str, StateType]] = {
 
 NOT_READY: Final = "NotReady"
 """A call whose upstream failed: PENDING by type, yet finished. It is never waited for and never started."""
+AWAITING_RETRY: Final = "AwaitingRetry"
+"""A run or call whose attempt failed, and that waits for its next one in its own process."""
 
 _S = StateType
 

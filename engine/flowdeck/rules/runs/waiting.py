@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
-from flowdeck.rules.states import StateType
+from flowdeck.rules.states import AWAITING_RETRY, StateType
 
 START_AN_ENGINE: Final = "open the TUI or `flowdeck server start`"
-AWAITING_RETRY: Final = "AwaitingRetry"
 
 
 @dataclass(frozen=True, slots=True)
