@@ -238,13 +238,8 @@ class FlowdeckApp(KeyedApp):
         self._start_engine(message.shared)
 
     def _start_engine(self, shared: SharedDeck) -> None:
-        def tell(message: Message) -> None:
-            shared.let_go()
-            self.post(message)
-
         self._is_engine_starting = True
-        shared.use()
-        self._bring_engine_up(shared.deck, self._folder, tell)
+        self._bring_engine_up(shared.deck, self._folder, shared.used_until(self.post))
         self._show_header()
 
     def on_deck_failed(self, message: DeckFailed) -> None:

@@ -71,13 +71,9 @@ def test_map_that_is_killed_goes_on_where_it_was(live: LiveHome) -> None:
     assert sum(call.reused for call in calls) == ITEMS - len(after)
 
 
-def test_fifty_kills_in_random_order_run_no_recorded_call_again(live: LiveHome) -> None:
-    """Threads, coroutines and `as they come`: the process dies at random, and each recorded call has run once."""
-    seed = 20_261_122
-    chance = random.Random(seed)
-    run = live.create(
-        EFFECT
-        + """
+DIES_AT_RANDOM = (
+    EFFECT
+    + """
     import asyncio, random, itertools
 
     calls = itertools.count()
@@ -112,7 +108,14 @@ def test_fifty_kills_in_random_order_run_no_recorded_call_again(live: LiveHome) 
         total += asyncio.run(gathered())
         return total + threaded(1000)
     """
-    )
+)
+
+
+def test_fifty_kills_in_random_order_run_no_recorded_call_again(live: LiveHome) -> None:
+    """Threads, coroutines and `as they come`: the process dies at random, and each recorded call has run once."""
+    seed = 20_261_122
+    chance = random.Random(seed)
+    run = live.create(DIES_AT_RANDOM)
     dies_at = live.folder / "dies_at"
     recorded: set[str] = set()
     for _ in range(50):

@@ -203,12 +203,7 @@ def fill(folder: Path) -> None:
                 continue
 
 
-def test_disk_that_fills_up_under_a_flow(small_disk: Path, empty_home: Path, scripts: Scripts) -> None:
-    """What was recorded stays, the call that could not be recorded fails the flow, and lost lines are told."""
-    home = Home(small_disk / "home")
-    shutil.copytree(empty_home, home.path)
-    script = scripts.start(
-        """
+FILLED_UP = """
         @task
         def work(number): return number
         @flow
@@ -226,9 +221,14 @@ def test_disk_that_fills_up_under_a_flow(small_disk: Path, empty_home: Path, scr
                 sys.stdin.readline()
                 logger.info("after")
         main()
-        """,
-        environment={"FLOWDECK_HOME": str(home.path)},
-    )
+        """
+
+
+def test_disk_that_fills_up_under_a_flow(small_disk: Path, empty_home: Path, scripts: Scripts) -> None:
+    """What was recorded stays, the call that could not be recorded fails the flow, and lost lines are told."""
+    home = Home(small_disk / "home")
+    shutil.copytree(empty_home, home.path)
+    script = scripts.start(FILLED_UP, environment={"FLOWDECK_HOME": str(home.path)})
     assert script.line() == "full?"
     fill(small_disk)
     script.tell()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from textual.message import Message
+
     from flowdeck.deck import Deck
 
 
@@ -25,6 +28,16 @@ class SharedDeck:
                 return False
             self._users += 1
             return True
+
+    def used_until(self, post: Callable[[Message], Any]) -> Callable[[Message], Any]:
+        """Count one more user, until it calls what this returns, which hands its message on."""
+        self.use()
+
+        def tell(message: Message) -> None:
+            self.let_go()
+            post(message)
+
+        return tell
 
     def let_go(self) -> None:
         """Count one user less; the last one closes it."""

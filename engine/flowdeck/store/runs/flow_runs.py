@@ -149,17 +149,7 @@ def set_state(
     sources = sources_of(FLOW_RUN_TRANSITIONS, state.type)
     if expected is not None:
         sources &= frozenset(expected)
-    assignments: dict[str, Any] = {
-        "state_type": state.type,
-        "state_name": state.name,
-        "state_message": state.message,
-        "state_at": at,
-        **(columns or {}),
-    }
-    if state.is_final():
-        assignments.setdefault("ended_at", at)
-        assignments.setdefault("error", None)  # that of an earlier attempt is not the reason of this end
-        assignments.setdefault("crashes", 0)
+    assignments = _assignments(state, at, columns or {})
     values: list[Any] = [*assignments.values(), key]
     where = f"key = ? AND state_type IN ({marks(sources)})"
     values.extend(sorted(sources))
@@ -172,6 +162,22 @@ def set_state(
         settings = settings.replace("state_message = ?", f"state_message = {_REASON_OF_CANCEL}")
     cursor = connection.execute(f"UPDATE flow_run SET {settings}, seq = seq + 1 WHERE {where}", values)
     return cursor.rowcount == 1
+
+
+def _assignments(state: State, at: int, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that come with a state; those of `columns` are set as they are."""
+    assignments: dict[str, Any] = {
+        "state_type": state.type,
+        "state_name": state.name,
+        "state_message": state.message,
+        "state_at": at,
+        **columns,
+    }
+    if state.is_final():
+        assignments.setdefault("ended_at", at)
+        assignments.setdefault("error", None)  # that of an earlier attempt is not the reason of this end
+        assignments.setdefault("crashes", 0)
+    return assignments
 
 
 _OF_AN_ATTEMPT: Final = (
