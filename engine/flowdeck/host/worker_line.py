@@ -8,10 +8,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from flowdeck.execution.workers import plain_data, stream_questions, worker_messages
 from flowdeck.execution.workers.frames import Line, Part
-from flowdeck.execution.workers.worker_messages import Answer, Ask
+from flowdeck.execution.workers.plain_data import MessageError
+from flowdeck.execution.workers.worker_messages import Answer, Ask, Ended, Message
 from flowdeck.rules.exceptions import MissingContextError
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ class WorkerLine:
     values: WorkerValues
     """Makes values of what comes; known once the flow's process has said hello."""
 
-    def __init__(self, line: Line, descriptor: int, on_order: Callable[[tuple[Any, list[Part]]], None]) -> None:
+    def __init__(self, line: Line, descriptor: int, on_order: Callable[[tuple[Message, list[Part]]], None]) -> None:
         """Args: line: the connection. descriptor: of it. on_order: called with every frame that is no answer."""
         self._line = line
         self._on_order = on_order
@@ -52,14 +55,14 @@ class WorkerLine:
         """Begin to read."""
         threading.Thread(target=self._read, name="flowdeck-worker-line", daemon=True).start()
 
-    def send(self, words: Any, value: Sequence[Part] = ()) -> None:
-        """Send a frame, whole, also when an exception is brought into this thread meanwhile."""
+    def send(self, message: Message, value: Sequence[Part] = ()) -> None:
+        """Send a message, whole, also when an exception is brought into this thread meanwhile."""
         if threading.get_ident() != self._main_thread:
-            self._line.send(words, value)
+            worker_messages.send(self._line, message, value)
             return
         self._is_main_sending = True
         try:
-            self._line.send(words, value)
+            worker_messages.send(self._line, message, value)
         finally:
             self._is_main_sending = False
             if self._deferred is not None:
@@ -74,22 +77,27 @@ class WorkerLine:
             raise error
 
     def ask(self, first_task_id: int, question: str, *arguments: Any) -> Any:
-        """See `stream_recorder.Ask`."""
+        """See `stream_questions.Asker`."""
         if os.getpid() != self._pid:
             return self._without_connection(question, arguments)
-        asked = Ask(next(self._numbers), first_task_id, question, arguments)
+        plain, content = stream_questions.encode_arguments(question, arguments)
+        asked = Ask(next(self._numbers), first_task_id, question, plain)
         waiting = self._open[asked.number] = _Question()
         try:
-            self.send(asked)
+            self.send(asked, content)
             waiting.answered.wait()
         finally:
             self._open.pop(asked.number, None)
         assert waiting.answer is not None
-        words, value = waiting.answer
-        answer = self.values.loads(value)
-        if words.is_raised:
-            raise answer
-        return answer
+        answer, value = waiting.answer
+        if answer.raised is not None:
+            raise stream_questions.exception_of(answer.raised)
+        kinds = stream_questions.QUESTIONS[question]
+        if kinds.gives == "value":
+            return self.values.loads(value)
+        if kinds.gives == "content":
+            return bytes(value[0])
+        return plain_data.decode(kinds.answer, answer.answer, f"the answer to '{question}'")
 
     def _without_connection(self, question: str, arguments: tuple[Any, ...]) -> None:
         """In a child that an author forked: what it logs goes to stderr, and its calls are refused."""
@@ -103,12 +111,16 @@ class WorkerLine:
     def _read(self) -> None:
         try:
             while True:
-                words, value = self._line.receive()
-                if not isinstance(words, Answer):
-                    self._on_order((words, value))
-                elif (waiting := self._open.get(words.number)) is not None:
-                    waiting.answer = (words, value)
+                message, value = worker_messages.receive(self._line)
+                if not isinstance(message, Answer):
+                    self._on_order((message, value))
+                elif (waiting := self._open.get(message.number)) is not None:
+                    waiting.answer = (message, value)
                     waiting.answered.set()
+        except MessageError as error:
+            with suppress(OSError):
+                refusal = f"Its process refused a message of the flow's process: {error}."
+                worker_messages.send(self._line, Ended(None, refusal, []))
         finally:
             os.killpg(0, signal.SIGKILL)
 

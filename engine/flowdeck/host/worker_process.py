@@ -29,7 +29,7 @@ from flowdeck.execution.transactions.task_transactions import values_set
 from flowdeck.execution.workers.frames import Line, Part
 from flowdeck.execution.workers.stream_recorder import StreamedRun
 from flowdeck.execution.workers.transfer import reason
-from flowdeck.execution.workers.worker_messages import LINE_DESCRIPTOR, AttemptOrder, Ended, Hello, Leave
+from flowdeck.execution.workers.worker_messages import LINE_DESCRIPTOR, AttemptOrder, Ended, Hello, Leave, Message
 from flowdeck.host.standard_streams import show_lines_at_once
 from flowdeck.host.worker_line import WorkerLine
 from flowdeck.host.worker_values import WorkerValues
@@ -44,7 +44,7 @@ def main() -> None:
     _hold_signals()
     show_lines_at_once()
     capture_prints()
-    inbox: queue.SimpleQueue[tuple[Any, list[Part]]] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[tuple[Message, list[Part]]] = queue.SimpleQueue()
     line = WorkerLine(Line(socket.socket(fileno=LINE_DESCRIPTOR)), LINE_DESCRIPTOR, inbox.put)
     line.start()
     hello, initializer = inbox.get()
@@ -55,11 +55,11 @@ def main() -> None:
     extra_loggers.attach(hello.extra_loggers)
     refusal = worker.initialize(initializer)
     while True:
-        words, value = inbox.get()
-        if isinstance(words, Leave):
+        message, value = inbox.get()
+        if isinstance(message, Leave):
             return
-        assert isinstance(words, AttemptOrder)
-        ended, result = worker.attempt(words, value) if refusal is None else (Ended(None, refusal, []), [])
+        assert isinstance(message, AttemptOrder)
+        ended, result = worker.attempt(message, value) if refusal is None else (Ended(None, refusal, []), [])
         line.send(ended, result)
 
 
@@ -91,7 +91,7 @@ class _Worker:
             return Ended(None, f"Its function or its arguments cannot be read in a process: {reason(error)}", []), []
         run = StreamedRun(order.run, self._line.ask, self._line.interrupt, RunRunners())
         here = contextvars.Context()
-        name = str(order.task_run["name"])
+        name = order.task_run.name
         call = TaskCall(task, task.spec, task.fn, args, kwargs, [], Inputs([], False), run, order.row, name, True)
         here.run(_enter, run, order, call)
         outcome = here.run(_called, task, args, kwargs)
@@ -116,10 +116,9 @@ class _Worker:
 
 
 def _enter(run: StreamedRun, order: AttemptOrder, call: TaskCall) -> None:
-    task_run = TaskRunContext(call.row.id, call.spec.name, call.name, False)
-    for name, value in order.task_run.items():
-        setattr(task_run, name, value)
-    task_run.call = call
+    told = order.task_run
+    task_run = TaskRunContext(call.row.id, call.row.task_name, told.name, told.log_prints, told.call_key)
+    task_run.attempt, task_run.started_at, task_run.call = told.attempt, told.started_at, call
     context.flow_run.set(run)
     context.task_run.set(task_run)
     context.current_tags.set(order.tags)

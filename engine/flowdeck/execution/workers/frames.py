@@ -1,25 +1,29 @@
 """Frames: what two processes say to each other over a socket, one whole message after another.
 
-A frame is a number of parts, then the length of each, then their bytes. The first part is pickled and plain: our own
-words. The others are a value of an author's, as `transfer` makes it: whoever reads the frame may fail to make the value
-and still knows whose it was. Large buffers are parts of their own, so that they are neither joined nor copied.
+A frame is a number of parts, then the length of each, then their bytes. The first part is the message: plain data as
+JSON, see `worker_messages`. The others are bytes of a value, which are opaque here: whoever reads the frame may fail to
+make the value and still knows whose it was. Large buffers are parts of their own, so that they are neither joined nor
+copied.
 """
 
 from __future__ import annotations
 
 import io
-import pickle
+import json
 import socket
 import struct
 import threading
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
+from flowdeck.execution.workers.plain_data import MessageError
+
 Part = bytes | bytearray | memoryview
 
 _COUNT: Final = struct.Struct("!I")
 _LENGTH_BYTES: Final = 8
-_PROTOCOL: Final = 5
+_PARTS_MAX: Final = 1 << 24
+"""More parts than any value has: such a count is no count of ours."""
 _PARTS_AT_ONCE: Final = 512
 """The system takes at most 1,024 pieces in one call."""
 
@@ -33,17 +37,17 @@ class Line:
         self._incoming = io.BufferedReader(_raw(connected), 1 << 16)
         self._sending = threading.Lock()
 
-    def send(self, words: Any, value: Sequence[Part] = ()) -> None:
+    def send(self, message: Any, value: Sequence[Part] = ()) -> None:
         """Send a frame.
 
         Args:
-            words: plain data.
+            message: plain data.
             value: parts of a value.
 
         Raises:
             OSError: the other side is gone, or did not take it in time.
         """
-        parts = [pickle.dumps(words, _PROTOCOL), *value]
+        parts = [json.dumps(message, separators=(",", ":")).encode(), *value]
         header = struct.pack(f"!I{len(parts)}Q", len(parts), *[_size(part) for part in parts])
         with self._sending:
             self._send_all([memoryview(header), *[memoryview(part).cast("B") for part in parts if _size(part)]])
@@ -54,16 +58,25 @@ class Line:
         self._socket.settimeout(None if timeout_seconds is None else max(timeout_seconds, 0.001))
 
     def receive(self) -> tuple[Any, list[Part]]:
-        """Wait for a frame and return its words and the parts of its value.
+        """Wait for a frame and return its message and the parts of its value.
 
         Raises:
             EOFError: the other side is gone.
             TimeoutError: nothing came in time.
+            MessageError: what came is no frame. Nothing more can be read then: where the next one begins is not known.
         """
         (count,) = _COUNT.unpack(self._read(_COUNT.size))
+        if not 0 < count <= _PARTS_MAX:
+            raise MessageError(f"it is a frame of {count} parts")
         lengths = struct.unpack(f"!{count}Q", self._read(count * _LENGTH_BYTES))
-        words, *value = [self._read(length) for length in lengths]
-        return pickle.loads(words), value
+        try:
+            content, *value = [self._read(length) for length in lengths]
+        except (MemoryError, OverflowError):
+            raise MessageError(f"it is a frame of {sum(lengths):,} bytes, for which there is no memory") from None
+        try:
+            return json.loads(bytes(content)), value
+        except (ValueError, RecursionError):
+            raise MessageError("it is no JSON") from None
 
     def is_open(self) -> bool:
         """Tell whether the other side is there still, as far as that can be seen without waiting."""

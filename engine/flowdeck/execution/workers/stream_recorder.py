@@ -1,29 +1,25 @@
 """A run as a process sees it that is not the run's own: what it records, and what it must know, crosses a stream.
 
-Everything goes through one function, `Ask`: the name of a question and plain arguments, answered by `stream_answers` on
-the side that owns the run, once and in order. How they get there is no matter of this file.
+Everything goes through one function, `Asker`: the name of a question and its arguments (see `stream_questions`). They
+are answered by `stream_answers` on the side that owns the run, once and in order; how they get there is not known here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final, NamedTuple, cast
 
 from flowdeck.execution.calls.context import CallRunners, FlowRunContext
-from flowdeck.execution.recording.facts import Fact, TaskRunEnded
+from flowdeck.execution.recording.facts import Fact
 from flowdeck.execution.recording.replay import Replay
 from flowdeck.execution.recording.result_records import ResultRecords
 from flowdeck.execution.recording.run_identity import RunIdentity, RunSettings
-from flowdeck.rules.states import State
+from flowdeck.execution.workers.stream_questions import Asker, RunAddress
 from flowdeck.store.results.cached_results import CachedResult
 from flowdeck.store.results.key_locks import KeyLock
 from flowdeck.store.results.recorded_results import RecordedCall, RecordedResult, RecordedSubflow
 from flowdeck.store.results.result_files import StoredResult
 from flowdeck.store.runs.flow_runs import NewFlowRun
-
-Ask = Callable[..., Any]
-"""`(the run's first_task_id, question, *arguments)`: waits for the answer and returns it, or raises what it is."""
 
 
 class RunOfAttempt(NamedTuple):
@@ -44,22 +40,14 @@ def run_of_attempt(run: FlowRunContext) -> RunOfAttempt:
     return RunOfAttempt(run.identity, run.settings, run.started_at, results.max_bytes, results.caching)
 
 
-class RunAddress(NamedTuple):
-    """Which run a recorder is of: what the other side tells of a subflow that it has made."""
-
-    run_id: str
-    first_task_id: int
-    incarnation: int
-
-
 class StreamRecorder:
     """Keeps the facts of a flow run by handing them over to the side that owns it."""
 
-    def __init__(self, ask: Ask, address: RunAddress, results: StreamResults, interrupt: Callable[..., None]) -> None:
+    def __init__(self, ask: Asker, address: RunAddress, results: StreamResults, interrupt: Callable[..., None]) -> None:
         """Make the recorder of one run.
 
         Args:
-            ask: see `Ask`.
+            ask: see `Asker`.
             address: the run.
             results: of the same run.
             interrupt: raises an exception in the main thread, not in the middle of a frame.
@@ -71,15 +59,15 @@ class StreamRecorder:
 
     def record(self, fact: Fact) -> bool:
         """See `Recorder`."""
-        return self._ask(self.first_task_id, "record", _plain(fact))
+        return self._ask(self.first_task_id, "record", fact)
 
     def try_record(self, fact: Fact) -> bool:
         """See `Recorder`."""
-        return self._ask(self.first_task_id, "try_record", _plain(fact))
+        return self._ask(self.first_task_id, "try_record", fact)
 
     def note(self, fact: Fact) -> None:
         """See `Recorder`."""
-        self._ask(self.first_task_id, "note", _plain(fact))
+        self._ask(self.first_task_id, "note", fact)
 
     def log(
         self, at: int, level_number: int, source: str, task_number: int | None, task_name: str | None, text: str
@@ -89,13 +77,12 @@ class StreamRecorder:
 
     def start_subflow(self, new: NewFlowRun, *, patient: bool) -> StreamRecorder | None:
         """See `Recorder`."""
-        address = self._ask(self.first_task_id, "start_subflow", replace(new, state=_bare(new.state)), patient)
+        address = self._ask(self.first_task_id, "start_subflow", new, patient)
         return None if address is None else self._below(address)
 
     def resume_subflow(self, key: int, new: NewFlowRun, *, patient: bool) -> tuple[StreamRecorder, int] | None:
         """See `Recorder`."""
-        bare = replace(new, state=_bare(new.state))
-        resumed = self._ask(self.first_task_id, "resume_subflow", key, bare, patient)
+        resumed = self._ask(self.first_task_id, "resume_subflow", key, new, patient)
         return None if resumed is None else (self._below(resumed[0]), resumed[1])
 
     def last_call_number(self) -> int:
@@ -118,8 +105,8 @@ class StreamRecorder:
 class StreamResults:
     """Results that are kept and found by the side that owns the run."""
 
-    def __init__(self, ask: Ask, first_task_id: int, max_bytes: int, caching: str) -> None:
-        """Args: ask: see `Ask`. first_task_id: of the run. max_bytes, caching: see `ResultRecords`."""
+    def __init__(self, ask: Asker, first_task_id: int, max_bytes: int, caching: str) -> None:
+        """Args: ask: see `Asker`. first_task_id: of the run. max_bytes, caching: see `ResultRecords`."""
         self.max_bytes = max_bytes
         self.caching = caching
         self._ask = ask
@@ -159,14 +146,14 @@ class StreamResults:
 
     def read(self, inline: bytes | None, file_hash: str | None) -> bytes:
         """See `ResultRecords`."""
-        return inline if inline is not None else self._ask(self._run, "results.read", None, file_hash)
+        return inline if inline is not None else self._ask(self._run, "results.read", file_hash)
 
 
 class StreamLock(KeyLock):
     """The lock of a cache key, held on the other side: it is given back there if this process dies."""
 
-    def __init__(self, ask: Ask, first_task_id: int, cache_key: str) -> None:
-        """Args: ask: see `Ask`. first_task_id: of the run. cache_key: what is locked."""
+    def __init__(self, ask: Asker, first_task_id: int, cache_key: str) -> None:
+        """Args: ask: see `Asker`. first_task_id: of the run. cache_key: what is locked."""
         self._ask = ask
         self._run = first_task_id
         self._cache_key = cache_key
@@ -183,8 +170,8 @@ class StreamLock(KeyLock):
 class StreamReplay(Replay):
     """What earlier attempts have recorded, counted and taken on the side that owns the run."""
 
-    def __init__(self, recorder: StreamRecorder, ask: Ask) -> None:
-        """Args: recorder: of the run. ask: see `Ask`."""
+    def __init__(self, recorder: StreamRecorder, ask: Asker) -> None:
+        """Args: recorder: of the run. ask: see `Asker`."""
         super().__init__(recorder.results, 1)
         self._ask = ask
         self._run = recorder.first_task_id
@@ -201,12 +188,12 @@ class StreamReplay(Replay):
 class StreamedRun(FlowRunContext):
     """The flow run of another process, for the time of one attempt of a task call: its calls are numbered there."""
 
-    def __init__(self, told: RunOfAttempt, ask: Ask, interrupt: Callable[..., None], runners: CallRunners) -> None:
+    def __init__(self, told: RunOfAttempt, ask: Asker, interrupt: Callable[..., None], runners: CallRunners) -> None:
         """Make the run as this process sees it.
 
         Args:
             told: values of the run, as the process that owns it has them.
-            ask: see `Ask`.
+            ask: see `Asker`.
             interrupt: see `StreamRecorder`.
             runners: run the calls that the attempt submits.
         """
@@ -246,13 +233,3 @@ class StreamedRun(FlowRunContext):
     def occurrence(self, parent_id: int | None, task_key: str, input_key: bytes) -> int:
         """See `FlowRunContext`."""
         return self._ask(self.recorder.first_task_id, "occurrence", parent_id, task_key, input_key)
-
-
-def _bare(state: State) -> State:
-    """Return a state without what is not recorded with it, and perhaps cannot travel."""
-    return replace(state, data=None, exception=None)
-
-
-def _plain(fact: Fact) -> Fact:
-    state = getattr(fact, "state", None)
-    return fact if state is None else replace(cast("TaskRunEnded", fact), state=_bare(state))

@@ -14,10 +14,22 @@ from contextlib import suppress
 from typing import Final
 
 from flowdeck.execution.hooks.hooks import is_from_outside
-from flowdeck.execution.workers import transfer
 from flowdeck.execution.workers.frames import Line, Part
+from flowdeck.execution.workers.plain_data import MessageError
 from flowdeck.execution.workers.stream_answers import StreamAnswers
-from flowdeck.execution.workers.worker_messages import LINE_DESCRIPTOR, Answer, Ask, AttemptOrder, Ended, Hello, Leave
+from flowdeck.execution.workers.stream_questions import raised_of
+from flowdeck.execution.workers.worker_messages import (
+    LINE_DESCRIPTOR,
+    Answer,
+    Ask,
+    AttemptOrder,
+    Ended,
+    Hello,
+    Leave,
+    Message,
+    receive,
+    send,
+)
 from flowdeck.rules.exceptions import WorkerError
 
 LEAVE_PATIENCE_SECONDS: Final = 2.0
@@ -52,8 +64,8 @@ class Worker:
 
         Args:
             answers: for what it asks.
-            hello: its first words.
-            initializer: their value.
+            hello: the first message.
+            initializer: its value.
 
         Raises:
             WorkerError: it cannot be started.
@@ -67,10 +79,12 @@ class Worker:
         self._status: int | None = None
         """As the system tells it, once the process is gone."""
         self._is_gone = False
+        self._refused: str | None = None
+        """Why a message of it was refused; None when none was."""
         self.is_fit = True
         """As far as this side has seen."""
         with suppress(OSError):  # it is gone already: whoever speaks with it will see
-            self._line.send(hello, initializer)
+            send(self._line, hello, initializer)
 
     def converse(
         self, order: AttemptOrder, value: Sequence[Part], seconds_left: Callable[[], float] | None
@@ -79,7 +93,7 @@ class Worker:
 
         Args:
             order: what to do.
-            value: of the order.
+            value: the parts of the order's value.
             seconds_left: tells how much time there is; None for no limit.
 
         Raises:
@@ -87,18 +101,22 @@ class Worker:
         """
         try:
             self._line.limit(None if seconds_left is None else seconds_left())
-            self._line.send(order, value)
+            send(self._line, order, value)
             while True:
-                words, parts = self._line.receive()
-                if isinstance(words, Ended):
-                    return words, parts
-                self._answer(words)
+                message, parts = receive(self._line)
+                if isinstance(message, Ended):
+                    return message, parts
+                self._answer(message, parts)
                 if seconds_left is not None:
                     self._line.limit(seconds_left())
         except TimeoutError:
             raise Ending(timed_out=True) from None
         except (EOFError, OSError):
             self.is_fit = False
+            raise Ending(timed_out=False) from None
+        except MessageError as error:
+            self._refused = str(error)
+            self.kill()
             raise Ending(timed_out=False) from None
 
     def is_there(self) -> bool:
@@ -124,15 +142,15 @@ class Worker:
         """Tell it to leave."""
         with suppress(OSError):
             self._line.limit(LEAVE_PATIENCE_SECONDS)
-            self._line.send(Leave())
+            send(self._line, Leave())
 
     def see_off(self) -> None:
         """Wait until it has left, answering what it still asks; it is killed if that takes too long."""
         deadline = time.monotonic() + LEAVE_PATIENCE_SECONDS
-        with suppress(EOFError, OSError):
+        with suppress(EOFError, OSError, MessageError):
             while self.is_fit:
                 self._line.limit(max(0.0, deadline - time.monotonic()))
-                self._answer(self._line.receive()[0])
+                self._answer(*receive(self._line))
         if not self._wait_for_death(_DEATH_PATIENCE_SECONDS):
             self.kill()
             self._wait_for_death(LEAVE_PATIENCE_SECONDS)
@@ -142,6 +160,8 @@ class Worker:
     def how_it_ended(self) -> str:
         """Return a sentence about the end of a worker that went by itself."""
         process = f"Its worker process {self.pid}"
+        if self._refused is not None:
+            return f"{process} was killed, since a message of it was refused: {self._refused}."
         if not self._wait_for_death(_DEATH_PATIENCE_SECONDS):
             self.kill()
             return f"{process} closed its connection to the flow, and was killed."
@@ -153,24 +173,19 @@ class Worker:
         hint = ", as the system does for want of memory" if -status == signal.SIGKILL else ""
         return f"{process} was killed by {signal.Signals(-status).name}{hint}."
 
-    def _answer(self, words: object) -> None:
-        if not isinstance(words, Ask):
-            return
-        is_raised = False
+    def _answer(self, message: Message, content: Sequence[Part]) -> None:
+        if not isinstance(message, Ask):
+            raise MessageError(f"{type(message).__name__} is nothing that a worker process says here")
+        answer, value, raised = None, [], None
         try:
-            answer = self._answers.answer(words.first_task_id, words.question, words.arguments)
+            answer, value = self._answers.answer(message.first_task_id, message.question, message.arguments, content)
+        except MessageError as error:
+            raised = raised_of(WorkerError(f"The flow's process refused a question: {error}."))
         except BaseException as error:
             if is_from_outside(error):
                 raise
-            answer, is_raised = error, True
-        try:
-            value = transfer.dumps(answer)
-        except Exception as error:  # noqa: BLE001 - of pickle, or of the author's class
-            value, is_raised = (
-                transfer.dumps(WorkerError(f"The answer cannot be sent: {transfer.reason(error)}.")),
-                True,
-            )
-        self._line.send(Answer(words.number, is_raised), value)
+            raised = raised_of(error)
+        send(self._line, Answer(message.number, answer, raised), value)
 
     def _wait_for_death(self, patience_seconds: float) -> bool:
         deadline = time.monotonic() + patience_seconds

@@ -22,7 +22,7 @@ from flowdeck.execution.workers.frames import Part
 from flowdeck.execution.workers.stream_answers import StreamAnswers
 from flowdeck.execution.workers.stream_recorder import run_of_attempt
 from flowdeck.execution.workers.worker import Ending, Worker
-from flowdeck.execution.workers.worker_messages import AttemptOrder, Ended, Hello, hello_of
+from flowdeck.execution.workers.worker_messages import AttemptOrder, Ended, Hello, TaskRunOfAttempt, hello_of
 from flowdeck.rules.exceptions import CancelledRun, FailedRun, WorkerError
 from flowdeck.rules.options.task_runners import ProcessPoolTaskRunner
 from flowdeck.rules.states import State, StateType
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from flowdeck.execution.limits.timeouts import TimeLimit
 
 _ENDED: Final = "Its process was ended, since its flow run was."
-_PLAIN: Final = (int, float, str, bytes, bool, type(None), frozenset)
 _NO_OPTIONS: Final = ProcessPoolTaskRunner()
 
 
@@ -111,11 +110,13 @@ class Workers:
             worker.see_off()
 
     def _converse(self, worker: Worker, attempt: Attempt, order: list[Part], limit: TimeLimit | None) -> Outcome:
-        fields = {name: getattr(attempt.task_run, name) for name in type(attempt.task_run).__slots__}
-        plain = {name: value for name, value in fields.items() if isinstance(value, _PLAIN)}
-        words = AttemptOrder(run_of_attempt(self._run), plain, attempt.call.row, attempt.tags)
+        task_run = attempt.task_run
+        told = TaskRunOfAttempt(
+            task_run.name, task_run.log_prints, task_run.call_key, task_run.attempt, task_run.started_at
+        )
+        message = AttemptOrder(run_of_attempt(self._run), told, attempt.call.row, attempt.tags)
         try:
-            ended, value = worker.converse(words, order, None if limit is None else limit.seconds_left)
+            ended, value = worker.converse(message, order, None if limit is None else limit.seconds_left)
         except Ending as ending:
             self._run.torn = True  # calls that its function made may be open
             return self._outcome_of_death(worker, ending, limit)
