@@ -46,7 +46,7 @@ def test_own_process_for_each_attempt(slept: list[float]) -> None:
 def test_own_process_is_killed_when_its_time_is_up(calls: Callable[[], list[TaskRun]]) -> None:
     """Code that catches everything, and what it has started: both are gone, and the flow goes on at once."""
 
-    @task(own_process=True, timeout_seconds=1.0)
+    @task(own_process=True, timeout_seconds=3.0)
     def work(path: str) -> None:
         child = os.fork()
         with open(path, "a", encoding="utf-8") as file:
@@ -65,7 +65,7 @@ def test_own_process_is_killed_when_its_time_is_up(calls: Callable[[], list[Task
         return [str(error), str(again)]
 
     assert main() == [
-        f"Task run 'work-{index}' exceeded its timeout of 1 s. Its process was killed." for index in (0, 1)
+        f"Task run 'work-{index}' exceeded its timeout of 3 s. Its process was killed." for index in (0, 1)
     ]
     assert {call.state_name for call in calls()} == {"TimedOut"}
     pids = Path(os.environ["FLOWDECK_HOME"], "pids").read_text(encoding="utf-8").split()
