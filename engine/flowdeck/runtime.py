@@ -23,7 +23,7 @@ Parse = Callable[[str], Any]
 Fact = tuple[Callable[[], Any], Parse]
 
 
-class RuntimeFacts:
+class RuntimeValues:
     """Facts as attributes; looked up anew each time."""
 
     def __init__(self, subject: str, facts: Mapping[str, Fact]) -> None:
@@ -111,7 +111,7 @@ def _task_run_tags() -> list[str]:
     return [] if task is None else _tags_of(task.call)
 
 
-flow_run: Final = RuntimeFacts(
+flow_run: Final = RuntimeValues(
     "flow_run",
     {
         "id": (_of_run(lambda run: run.identity.id), str),
@@ -128,7 +128,7 @@ flow_run: Final = RuntimeFacts(
 )
 """The current flow run; in a task, that which the task belongs to."""
 
-task_run: Final = RuntimeFacts(
+task_run: Final = RuntimeValues(
     "task_run",
     {
         "id": (_of_task(lambda task: task.task_run_id), int),
@@ -141,7 +141,7 @@ task_run: Final = RuntimeFacts(
 )
 """The current task run."""
 
-deployment: Final = RuntimeFacts(
+deployment: Final = RuntimeValues(
     "deployment",
     {
         "id": (_nothing, str),

@@ -61,9 +61,9 @@ def counter_file(groups: str, mounts: str) -> str | None:
     """
     for kind, name in (("cgroup", "memory.oom_control"), ("cgroup2", "memory.events")):
         group = _group(groups, kind)
-        place = None if group is None else _place(mounts, kind, group)
-        if place is not None:
-            return os.path.join(place, name)
+        folder = None if group is None else _folder(mounts, kind, group)
+        if folder is not None:
+            return os.path.join(folder, name)
     return None
 
 
@@ -86,7 +86,7 @@ def _group(groups: str, kind: str) -> str | None:
     return None
 
 
-def _place(mounts: str, kind: str, group: str) -> str | None:
+def _folder(mounts: str, kind: str, group: str) -> str | None:
     """Return the folder in which a group is to be seen; None when what is mounted does not hold it."""
     for line in mounts.splitlines():
         mount, _, source = line.partition(" - ")

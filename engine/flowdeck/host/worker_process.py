@@ -49,7 +49,7 @@ def main() -> None:
     line.start()
     hello, initializer = inbox.get()
     assert isinstance(hello, Hello)
-    worker = _Worker(line, WorkerValues(hello))
+    worker = _AttemptCaller(line, WorkerValues(hello))
     line.values = worker.values
     set_level(logging.getLevelName(hello.logging_level))
     extra_loggers.attach(hello.extra_loggers)
@@ -63,7 +63,7 @@ def main() -> None:
         line.send(ended, result)
 
 
-class _Worker:
+class _AttemptCaller:
     """Calls functions."""
 
     def __init__(self, line: WorkerLine, values: WorkerValues) -> None:
@@ -79,8 +79,8 @@ class _Worker:
             function(*arguments)
         except Exception as error:  # noqa: BLE001 - the author's
             told = describe(error)
-            place = "" if told.line is None else f" ({told.file}, line {told.line})"
-            return f"The initializer of its worker process failed: {sentence(error)}{place}"
+            location = "" if told.line is None else f" ({told.file}, line {told.line})"
+            return f"The initializer of its worker process failed: {sentence(error)}{location}"
         return None
 
     def attempt(self, order: AttemptOrder, value: Sequence[Part]) -> tuple[Ended, list[Part]]:

@@ -10,7 +10,7 @@ import pytest
 
 from flowdeck import flow, task
 from flowdeck.deck import Deck, TaskRun
-from flowdeck.execution.drivers.yielded_items import GivenItems, Items
+from flowdeck.execution.drivers.yielded_items import UnkeptItems, YieldedItems
 from tests.execution.generator_tasks import BrokenError
 from tests.support.scripts import Scripts
 
@@ -112,7 +112,7 @@ def test_items_that_are_too_large_are_given_all_the_same(
         return sum(len(page) for page in pages())
 
     assert main() == 10_000
-    assert [(call.state_name, call.result_preview) for call in calls()] == [("Completed", "<Items 10>")]
+    assert [(call.state_name, call.result_preview) for call in calls()] == [("Completed", "<UnkeptItems 10>")]
     assert any("Its result is not recorded" in line for line in log_of("engine"))
 
 
@@ -121,13 +121,13 @@ def test_items_that_are_too_large_are_given_all_the_same(
 )
 def test_copies_of_items_are_bounded(given: list[Any], kept: bool) -> None:
     """What is beyond the limit drops all of them; their count stays."""
-    items = GivenItems(wanted=True, limit=100)
+    items = YieldedItems(wanted=True, limit=100)
     for item in given:
         items.add(item)
     value = items.value()
     assert items.count == len(given)
-    assert value == given if kept else isinstance(value, Items)
-    assert isinstance(GivenItems(wanted=False, limit=100).value(), Items)
+    assert value == given if kept else isinstance(value, UnkeptItems)
+    assert isinstance(YieldedItems(wanted=False, limit=100).value(), UnkeptItems)
 
 
 def test_kill_between_two_items_records_no_list(scripts: Scripts, deck: Deck) -> None:

@@ -127,6 +127,6 @@ def arguments_by_name(function: Callable[..., Any], args: Sequence[Any], kwargs:
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)
     except (TypeError, ValueError):  # the call itself will say so
-        return {**{str(place): value for place, value in enumerate(args)}, **kwargs}
+        return {**{str(position): value for position, value in enumerate(args)}, **kwargs}
     bound.apply_defaults()
     return dict(bound.arguments)

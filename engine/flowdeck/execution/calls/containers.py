@@ -83,19 +83,19 @@ def strays_in(value: Any, is_stray: Callable[[Any], bool]) -> str | None:
     seen, left = {id(value)}, [(value, type(value).__name__, 0)]
     looks = 0
     while left and looks < _MOST_LOOKS:
-        holder, place, depth = left.pop()
+        holder, path, depth = left.pop()
         for label, member in _labelled(holder):
             looks += 1
             if type(member) in PLAIN or id(member) in seen:
                 continue
             if is_stray(member):
-                return place + label
+                return path + label
             if looks >= _MOST_LOOKS:
                 break
             deeper = depth + _is_plain_object(type(member))
             if deeper < _OBJECTS_DEEP:
                 seen.add(id(member))
-                left.append((member, place + label, deeper))
+                left.append((member, path + label, deeper))
     return None
 
 
@@ -288,7 +288,7 @@ def _labelled(value: Any) -> Iterator[tuple[str, Any]]:
             ((f"[{key!r}]", member) for key, member in mapping.items()), zip(repeat(" (a key)"), mapping, strict=False)
         )
     if isinstance(value, list | tuple | set | frozenset | deque):
-        return ((f"[{place}]", member) for place, member in enumerate(cast("Sequence[Any]", value)))
+        return ((f"[{index}]", member) for index, member in enumerate(cast("Sequence[Any]", value)))
     if _is_plain_object(type(value)) or hasattr(type(value), "__dict__"):
         return ((f".{name}", member) for name, member in _attributes(value).items())
     return iter(())

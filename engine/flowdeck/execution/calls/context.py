@@ -83,12 +83,12 @@ class FlowRunContext:
             suspended: calls and subflows that are generators and have items left to give.
             submitted: futures of submitted calls, in order.
             warned: what the author was warned of, so that it is said once.
-            told: the exception whose traceback the log has last.
+            logged_error: the exception whose traceback the log has last.
             started_at: when this attempt began, in microseconds; None before.
             is_over: its end has been recorded.
             large_values: which recorded calls made them.
             closing: the flow's body failed or was cancelled: calls that have not begun do not begin any more.
-            torn: a call was torn away from its end, so that its row may not be closed.
+            has_interrupted_calls: a call was interrupted before its end was recorded, so that its row may be open.
         """
         self.identity = identity
         self.settings = settings
@@ -101,8 +101,8 @@ class FlowRunContext:
         self.replay = Replay(recorder.results, identity.attempt) if replay is None else replay
         self.large_values = LargeValues()
         self.closing = False
-        self.torn = False
-        self.told: BaseException | None = None
+        self.has_interrupted_calls = False
+        self.logged_error: BaseException | None = None
         self.started_at: int | None = None
         self.is_over = False
         self._pid = os.getpid()
@@ -178,7 +178,7 @@ class FlowRunContext:
 
     def give_up_calls(self) -> None:
         """Leave submitted calls behind that do not end; their rows are closed with the attempt."""
-        self.torn = True
+        self.has_interrupted_calls = True
         self.runners.close()
 
     def start_attempt(self, attempt: int) -> None:

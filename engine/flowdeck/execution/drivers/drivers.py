@@ -17,7 +17,7 @@ from flowdeck.execution.limits import slot_lending, timed_calls
 from flowdeck.execution.limits.retry_timers import LONGEST_SLEEP_SECONDS, Pause
 from flowdeck.execution.limits.timeouts import TimeLimit
 from flowdeck.execution.recording.awaitables import awaited
-from flowdeck.execution.recording.generator_results import whole, whole_async
+from flowdeck.execution.recording.generator_results import collected, collected_async
 from flowdeck.execution.recording.outcome import Outcome
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
 from flowdeck.store.database.database import Busy
@@ -96,7 +96,7 @@ class SyncDriver:
         if limit is not None:
             return timed_calls.call(function, args, kwargs, limit)
         try:
-            return Outcome(whole(function(*args, **kwargs)))
+            return Outcome(collected(function(*args, **kwargs)))
         except BaseException as error:  # noqa: BLE001 - the body decides what each kind means
             return Outcome(None, error)
 
@@ -165,7 +165,7 @@ class AsyncDriver:
         try:
             if limit is not None:
                 return await timed_calls.call_async(function, args, kwargs, limit)
-            return Outcome(await whole_async(function(*args, **kwargs)))
+            return Outcome(await collected_async(function(*args, **kwargs)))
         except GeneratorExit:  # the coroutine is thrown away where it waits: nothing may be awaited any more
             raise
         except BaseException as error:  # noqa: BLE001 - the body decides what each kind means
@@ -190,7 +190,7 @@ class AsyncDriver:
         """See `Driver`."""
         import asyncio  # noqa: PLC0415 - only flows that are async pay its 40 ms
 
-        async with slot_lending.place_lent(asyncio.current_task()):
+        async with slot_lending.slot_lent(asyncio.current_task()):
             await _sleep_in_pieces(self, seconds, is_cut_short)
 
     async def finish(self, value: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, cast
 from flowdeck.execution.calls.context import FlowRunContext
 from flowdeck.execution.calls.futures import value_of
 from flowdeck.execution.drivers.drivers import AsyncDriver, SyncDriver
-from flowdeck.execution.drivers.yielded_items import GivenItems
+from flowdeck.execution.drivers.yielded_items import YieldedItems
 from flowdeck.execution.limits import excepthook
 from flowdeck.execution.limits.timeouts import TimeLimit
 from flowdeck.execution.recording.outcome import Outcome
@@ -55,7 +55,7 @@ class _Stepping:
     _methods: Mapping[str, str]
     _exhausted: type[Exception]
 
-    def __init__(self, items: GivenItems) -> None:
+    def __init__(self, items: YieldedItems) -> None:
         super().__init__()
         self.items = items
 
@@ -136,12 +136,12 @@ def stepping(run: FlowRunContext, *, wanted: bool) -> SteppingDriver:
         run: that the call belongs to.
         wanted: its items are to be recorded.
     """
-    return SteppingDriver(GivenItems(wanted=wanted, limit=run.recorder.results.max_bytes))
+    return SteppingDriver(YieldedItems(wanted=wanted, limit=run.recorder.results.max_bytes))
 
 
 def stepping_async(run: FlowRunContext, *, wanted: bool) -> AsyncSteppingDriver:
     """Return a driver for one call of an asynchronous generator; see `stepping`."""
-    return AsyncSteppingDriver(GivenItems(wanted=wanted, limit=run.recorder.results.max_bytes))
+    return AsyncSteppingDriver(YieldedItems(wanted=wanted, limit=run.recorder.results.max_bytes))
 
 
 @contextmanager

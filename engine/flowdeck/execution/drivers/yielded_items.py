@@ -13,7 +13,7 @@ _ITEM_BYTES: Final = 9
 _NO_NAMES: Final[dict[str, Any]] = {}
 
 
-class GivenItems:
+class YieldedItems:
     """Keeps a copy of each item: whoever got it may change it. Holds `limit` bytes at most."""
 
     def __init__(self, *, wanted: bool, limit: int) -> None:
@@ -44,7 +44,7 @@ class GivenItems:
     def value(self) -> Any:
         """Return the list of all items, or what says that they are not there."""
         if self._left < 0:
-            return Items(self.count)
+            return UnkeptItems(self.count)
         return [PICKLE.loads(item.content, _NO_NAMES) if isinstance(item, _Copy) else item for item in self._kept]
 
     def _keep_copy(self, item: Any) -> None:
@@ -67,7 +67,7 @@ class _Copy:
         self.content = content
 
 
-class Items:
+class UnkeptItems:
     """Stands for items that were not kept; it cannot be recorded, as something too large cannot."""
 
     def __init__(self, count: int) -> None:

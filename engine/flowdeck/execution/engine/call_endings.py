@@ -42,4 +42,4 @@ def close_interrupted(call: TaskCall, driver: Driver, error: BaseException) -> N
     ended = TaskRunEnded(call.row.id, state, driver.clock.now_microseconds(), described)
     with suppress(Exception):
         call.run.recorder.try_record(ended)
-    call.run.torn = True
+    call.run.has_interrupted_calls = True

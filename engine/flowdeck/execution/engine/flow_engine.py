@@ -161,7 +161,9 @@ async def _start_again(call: FlowCall, driver: Driver, state: State, delay_secon
     wait, failed = wait_text(delay_seconds), (state.message or state.name).removesuffix(".")
     engine_line(run, logging.WARNING, f"Attempt {attempt} failed: {failed}. The next one {wait}.")
     waiting = named("AwaitingRetry", f"Attempt {attempt + 1} {wait}. {state.message or ''}".rstrip())
-    if not await driver.record(run.recorder, FlowRunChanged(waiting, now(), attempt, error, close_below=run.torn)):
+    if not await driver.record(
+        run.recorder, FlowRunChanged(waiting, now(), attempt, error, close_below=run.has_interrupted_calls)
+    ):
         return False
     await driver.pause(delay_seconds, lambda: timeouts.given_up() is not None or not run.recorder.may_go_on())
     if not await driver.record(run.recorder, FlowRunChanged(_retrying(attempt + 1), now(), attempt + 1)):
@@ -200,9 +202,9 @@ def _ended(call: FlowCall, state: State, driver: Driver) -> FlowRunChanged:
     error = None
     if state.exception is not None and not state.is_cancelled():
         error = describe(state.exception)
-        told = "" if run.told is state.exception else f"\n{error.traceback}"
+        told = "" if run.logged_error is state.exception else f"\n{error.traceback}"
         engine_line(run, logging.ERROR, f"{state.name}: {error.type}: {error.message}{told}")
-    close_below = run.torn or bool(run.suspended) or not state.is_completed()
+    close_below = run.has_interrupted_calls or bool(run.suspended) or not state.is_completed()
     value = _keep(call, state.data) if state.is_completed() else NO_VALUE
     unused = run.replay.unused() if state.is_completed() else None
     if unused is not None:

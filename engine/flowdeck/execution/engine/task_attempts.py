@@ -139,7 +139,7 @@ async def _end(call: TaskCall, driver: Driver, task: TaskRunContext, state: Stat
     error = None if state.exception is None or state.is_cancelled() else describe(state.exception)
     if error is not None:
         call_line(call, logging.ERROR, f"{state.name}: {error.type}: {error.message}\n{error.traceback}")
-        call.run.told = state.exception
+        call.run.logged_error = state.exception
     value = _keep(call, state.data) if state.is_completed() else NO_VALUE
     scope = task_transactions.of_attempt(task) if state.is_completed() else None
     values = None if scope is None else scope.put_off(call)

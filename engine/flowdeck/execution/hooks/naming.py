@@ -30,8 +30,8 @@ async def name_flow_run(run: FlowRunContext, spec: FlowSpec, driver: Driver) -> 
     """Name a run whose name nobody has chosen, in its first attempt or by hand, and record that."""
     if not is_drawn(run.identity.name):
         return
-    places = {"flow_run": run_views.of_flow_run(run, _RUNNING)}
-    name = _name_of("flow_run_name", spec.run_name, run.parameters, places, run)
+    values = {"flow_run": run_views.of_flow_run(run, _RUNNING)}
+    name = _name_of("flow_run_name", spec.run_name, run.parameters, values, run)
     if name is not None:
         run.rename(name)
         await driver.record(run.recorder, FlowRunNamed(name))
@@ -44,9 +44,9 @@ def name_task_run(call: TaskCall, state: State = _RUNNING) -> None:
     task.call = call
     token = context.task_run.set(task)
     try:
-        places = {"flow_run": run_views.of_flow_run(run, state), "task_run": run_views.of_task_call(call, task, state)}
+        values = {"flow_run": run_views.of_flow_run(run, state), "task_run": run_views.of_task_call(call, task, state)}
         parameters = caching.arguments_by_name(call.function, call.args, call.kwargs)
-        name = _name_of("task_run_name", call.spec.run_name, parameters, places, run)
+        name = _name_of("task_run_name", call.spec.run_name, parameters, values, run)
     finally:
         context.task_run.reset(token)
     if name is not None:
@@ -54,10 +54,10 @@ def name_task_run(call: TaskCall, state: State = _RUNNING) -> None:
 
 
 def _name_of(
-    option: str, template: Any, parameters: Mapping[str, Any], places: Mapping[str, Any], run: FlowRunContext
+    option: str, template: Any, parameters: Mapping[str, Any], values: Mapping[str, Any], run: FlowRunContext
 ) -> str | None:
     try:
-        return filled(template, parameters, places)
+        return filled(template, parameters, values)
     except UsageError as error:
         problem = str(error)
     except BaseException as error:

@@ -43,7 +43,7 @@ def job_of(body: Callable[[], Coroutine[Any, Any, None]]) -> Job:
     return go_on
 
 
-class PauseClock:
+class RetryTimers:
     """Calls functions after a time, from one thread that is there while there is something to wait for."""
 
     def __init__(self, name: str) -> None:

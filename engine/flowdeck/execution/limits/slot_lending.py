@@ -1,4 +1,4 @@
-"""A worker thread that waits for another call holds no place among the workers, so nested waits cannot deadlock."""
+"""A worker thread that waits for another call holds no slot among the workers, so nested waits cannot deadlock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 
 class Pool(Protocol):
-    """A pool that can lend a waiting worker's place to another."""
+    """A pool that can lend a waiting worker's slot to another."""
 
     def lend(self) -> None:
         """A worker begins to wait."""
@@ -44,36 +44,36 @@ def is_worker_of(pool: Pool) -> bool:
 
 
 class Loop(Protocol):
-    """An event loop that can lend the place of a coroutine that pauses to another."""
+    """An event loop that can lend the slot of a coroutine that pauses to another."""
 
-    def lend_place(self, task: Any) -> None:
+    def lend_slot(self, task: Any) -> None:
         """The coroutine of this task begins to pause."""
         ...
 
-    async def take_place_back(self, task: Any) -> None:
-        """It has paused; return once there is a place for it."""
+    async def take_slot_back(self, task: Any) -> None:
+        """It has paused; return once there is a slot for it."""
         ...
 
 
 _loops: Final[WeakKeyDictionary[Any, Loop]] = WeakKeyDictionary()
-"""By the event loop's task: whose place it has."""
+"""By the event loop's task: whose slot it has."""
 
 
-def has_place(task: Any, loop: Loop) -> None:
-    """Say that the coroutine of a task takes one of the places of `loop`."""
+def has_slot(task: Any, loop: Loop) -> None:
+    """Say that the coroutine of a task takes one of the slots of `loop`."""
     _loops[task] = loop
 
 
 @contextlib.asynccontextmanager
-async def place_lent(task: Any) -> AsyncGenerator[None]:
-    """Wrap a pause of the coroutine that is this task: when it has a place, another one may work meanwhile."""
+async def slot_lent(task: Any) -> AsyncGenerator[None]:
+    """Wrap a pause of the coroutine that is this task: when it has a slot, another one may work meanwhile."""
     loop = _loops.get(task)
     if loop is None:
         yield
         return
-    loop.lend_place(task)
+    loop.lend_slot(task)
     yield
-    await loop.take_place_back(task)
+    await loop.take_slot_back(task)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from flowdeck.execution.limits import main_thread_timeouts, slot_lending
 from flowdeck.execution.limits.timeouts import TimeLimit, TimeLimitReached, current, run_under
-from flowdeck.execution.recording.generator_results import whole_async
+from flowdeck.execution.recording.generator_results import collected_async
 from flowdeck.execution.recording.outcome import Outcome
 
 THREAD_GRACE_SECONDS: Final = 0.05
@@ -102,7 +102,7 @@ async def call_async(
 
     async def body() -> Outcome:
         try:
-            outcome = Outcome(await whole_async(function(*args, **kwargs)))
+            outcome = Outcome(await collected_async(function(*args, **kwargs)))
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - a SystemExit must not reach the event loop

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from contextvars import Context, ContextVar
 from typing import Any, Final
 
-from flowdeck.execution.recording.generator_results import whole
+from flowdeck.execution.recording.generator_results import collected
 from flowdeck.rules.clock import SYSTEM_CLOCK, Clock
 from flowdeck.rules.exceptions import CancelledRun
 
@@ -163,6 +163,6 @@ def run_under(limit: TimeLimit, function: Callable[..., Any], args: Any, kwargs:
     """Call a function whose code finds its limit in `current`."""
     token = current.set(limit)
     try:
-        return whole(function(*args, **kwargs))
+        return collected(function(*args, **kwargs))
     finally:
         current.reset(token)

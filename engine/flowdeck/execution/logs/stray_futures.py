@@ -10,9 +10,7 @@ from flowdeck.execution.calls.context import FlowRunContext
 from flowdeck.execution.logs.run_logs import engine_line
 
 
-def warn_of_stray(
-    run: FlowRunContext, name: str, function: Callable[..., Any], args: Sequence[Any], place: str
-) -> None:
+def warn_of_stray(run: FlowRunContext, name: str, function: Callable[..., Any], args: Sequence[Any], path: str) -> None:
     """Say once in a run that a future stands in an object which is handed on as it is.
 
     Args:
@@ -20,12 +18,12 @@ def warn_of_stray(
         name: of the task or flow.
         function: of the task or flow.
         args: of the call. What a method keeps in its own object is no input of the call, and not warned of.
-        place: of the future, from the type of the object on.
+        path: of the future, from the type of the object on.
     """
     owner = type(args[0]) if args else None
-    is_own = owner is not None and place.startswith(f"{owner.__name__}.") and hasattr(owner, function.__name__)
+    is_own = owner is not None and path.startswith(f"{owner.__name__}.") and hasattr(owner, function.__name__)
     text = (
-        f"An argument of '{name}' holds a future at {place}. It is neither waited for nor replaced there: lists, "
+        f"An argument of '{name}' holds a future at {path}. It is neither waited for nor replaced there: lists, "
         "dictionaries, dataclasses and models are looked into, other objects are not. Pass the future as an argument "
         "of its own, or its result()."
     )

@@ -31,21 +31,21 @@ class RaisedElsewhere(Exception):  # noqa: N818 - not an error of its own, but w
 
 
 def describe(error: BaseException) -> RunError:
-    """Turn an exception into what is recorded. `file` and `line` are the innermost place in the author's own code."""
+    """Turn an exception into what is recorded. `file` and `line` are the innermost in the author's own code."""
     own = without_our_frames(error.__traceback__)
     if isinstance(error.__cause__, RaisedElsewhere):
         there = error.__cause__.described
         return there if own is None else replace(there, traceback=_cut_middle(_text(error), MAXIMUM_TRACEBACK))
     summary = traceback.extract_tb(own)
-    place = _place(summary)
+    location = _location(summary)
     if isinstance(error, SyntaxError) and error.filename:
-        place = (error.filename, error.lineno)
+        location = (error.filename, error.lineno)
     return RunError(
         type=_type_name(error),
         message=_cut(_message(error), MAXIMUM_MESSAGE),
         traceback=_cut_middle(_text(error), MAXIMUM_TRACEBACK),
-        file=None if place[0] is None else storable(place[0]),
-        line=place[1],
+        file=None if location[0] is None else storable(location[0]),
+        line=location[1],
     )
 
 
@@ -114,7 +114,7 @@ def _strip(formatted: traceback.TracebackException) -> None:
         left.extend(getattr(seen, "exceptions", None) or ())
 
 
-def _place(summary: traceback.StackSummary) -> tuple[str | None, int | None]:
+def _location(summary: traceback.StackSummary) -> tuple[str | None, int | None]:
     """Prefer the innermost frame that is neither ours nor an installed library's."""
     frames = [frame for frame in summary if not frame.filename.startswith((_OURS, "<"))]
     own = [frame for frame in frames if not _is_library(frame.filename)]

@@ -9,7 +9,7 @@ from typing import Any
 from flowdeck.execution.recording.awaitables import awaited
 
 
-def whole(value: Any) -> Any:
+def collected(value: Any) -> Any:
     """Return what a function returned; of a generator, which could be neither recorded nor repeated, its items."""
     kind = type(value)
     if kind is GeneratorType:
@@ -19,8 +19,8 @@ def whole(value: Any) -> Any:
     return value
 
 
-async def whole_async(value: Any) -> Any:
-    """Await what an asynchronous function returned; see `whole`."""
+async def collected_async(value: Any) -> Any:
+    """Await what an asynchronous function returned; see `collected`."""
     if type(value) is AsyncGeneratorType:
         return await _items_of(value)
     result = await value

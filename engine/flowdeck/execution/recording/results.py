@@ -53,16 +53,16 @@ def keep(
     return Kept(RecordedValue(shown), f"Its result is not recorded, so that a retry runs it again: {reason}.")
 
 
-def storage_name(key: str, parameters: Mapping[str, Any], **places: Any) -> str:
-    """Fill the places of a `result_storage_key`: `{parameters[x]}`, `{flow_run.name}`, `{task_run.id}`.
+def storage_name(key: str, parameters: Mapping[str, Any], **values: Any) -> str:
+    """Fill the names in braces of a `result_storage_key`: `{parameters[x]}`, `{flow_run.name}`, `{task_run.id}`.
 
     Raises:
-        UsageError: a place is none of these.
+        UsageError: a name in braces is none of these.
     """
     try:
-        return key.format(parameters=parameters, **places)
+        return key.format(parameters=parameters, **values)
     except Exception as error:
-        known = ", ".join(["parameters[…]", *places])
+        known = ", ".join(["parameters[…]", *values])
         raise UsageError(f"result_storage_key '{key}' cannot be filled ({sentence(error)}); known: {known}") from error
 
 

@@ -35,9 +35,9 @@ class RunRunners:
         """Return what calls the functions of tasks whose every attempt has a process of its own."""
         with self._lock:
             if self._own_workers is None:
-                from flowdeck.execution.workers.workers import Workers  # noqa: PLC0415 - loads socket, for the few that need it
+                from flowdeck.execution.workers.workers import WorkerProcesses  # noqa: PLC0415 - loads socket, for the few that need it
 
-                self._own_workers = Workers(run, once_only=True)
+                self._own_workers = WorkerProcesses(run, once_only=True)
             return self._own_workers
 
     def end_pauses(self) -> None:

@@ -25,6 +25,6 @@ def runner_of(option: TaskRunnerOption, run: FlowRunContext) -> Runner:
         return SequentialRunner()
     if not isinstance(option, ProcessPoolTaskRunner):
         return TaskRunner(option.max_workers or run.settings.max_workers, run.identity.name)
-    from flowdeck.execution.workers.workers import Workers, processors  # noqa: PLC0415 - loads socket, for the few that need it
+    from flowdeck.execution.workers.workers import WorkerProcesses, processors  # noqa: PLC0415 - loads socket, for the few that need it
 
-    return TaskRunner(option.max_workers or processors(), run.identity.name, Workers(run, option))
+    return TaskRunner(option.max_workers or processors(), run.identity.name, WorkerProcesses(run, option))

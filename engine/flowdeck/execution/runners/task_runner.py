@@ -15,7 +15,7 @@ from typing import Any
 from flowdeck.execution.calls.futures import TaskFuture
 from flowdeck.execution.calls.task_calls import CallExecutor
 from flowdeck.execution.limits import slot_lending, timeouts
-from flowdeck.execution.limits.retry_timers import Job, PauseClock
+from flowdeck.execution.limits.retry_timers import Job, RetryTimers
 
 Body = Callable[[], Coroutine[Any, Any, None]]
 
@@ -38,7 +38,7 @@ class TaskRunner:
         self._max_workers = max_workers
         self._name = name
         self._threads = ThreadPool(max_workers, name)
-        self._pauses = PauseClock(f"{name}-pauses")
+        self._pauses = RetryTimers(f"{name}-pauses")
         self._loops: list[LoopThread] = []
         self._lock = threading.Lock()
 
@@ -108,10 +108,10 @@ def when_done(needs: Sequence[TaskFuture[Any]], then: Callable[[], None]) -> Non
 
 
 class ThreadPool:
-    """Threads that are made when there is work for them; one that waits for another call lends its place."""
+    """Threads that are made when there is work for them; one that waits for another call lends its slot."""
 
     def __init__(self, max_workers: int, name: str) -> None:
-        self._places = max_workers
+        self._slots = max_workers
         self._name = name
         self._jobs: deque[Callable[[], None]] = deque()
         self._nested_jobs: deque[Callable[[], None]] = deque()
@@ -134,15 +134,15 @@ class ThreadPool:
                 raise
 
     def lend(self) -> None:
-        """See `blocking.Pool`."""
+        """See `slot_lending.Pool`."""
         with self._changed:
-            self._places += 1
+            self._slots += 1
             self._staff()
 
     def take_back(self) -> None:
-        """See `blocking.Pool`."""
+        """See `slot_lending.Pool`."""
         with self._changed:
-            self._places -= 1
+            self._slots -= 1
 
     def close(self) -> None:
         """Let idle workers end."""
@@ -151,14 +151,14 @@ class ThreadPool:
             self._changed.notify_all()
 
     def _staff(self) -> None:
-        """Wake a worker, or make one, if there is work and a place. The condition is held."""
+        """Wake a worker, or make one, if there is work and a free slot. The condition is held."""
         waiting = len(self._jobs) + len(self._nested_jobs)
         if not waiting:
             return
         if self._idle:
             self._changed.notify()
         # Those that were woken before still count as idle, and their jobs as waiting.
-        if waiting > self._idle and self._workers < self._places:
+        if waiting > self._idle and self._workers < self._slots:
             self._hire()
 
     def _hire(self) -> None:
@@ -180,7 +180,7 @@ class ThreadPool:
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
             while True:
-                if self._workers > self._places:  # places were taken back: one worker too many
+                if self._workers > self._slots:  # slots were taken back: one worker too many
                     self._changed.notify()  # it may have been woken for a job; an idle one that stays shall see to it
                     break
                 if self._nested_jobs:
@@ -223,13 +223,13 @@ class LoopThread:
         if loop is not None:
             loop.call_soon_threadsafe(loop.stop)
 
-    def lend_place(self, task: Any) -> None:
-        """See `blocking.Loop`."""
+    def lend_slot(self, task: Any) -> None:
+        """See `slot_lending.Loop`."""
         self._running.discard(task)
         self._fill()
 
-    async def take_place_back(self, task: Any) -> None:
-        """See `blocking.Loop`."""
+    async def take_slot_back(self, task: Any) -> None:
+        """See `slot_lending.Loop`."""
         import asyncio  # noqa: PLC0415 - loaded by now
 
         turn = (task, asyncio.Event())
@@ -272,7 +272,7 @@ class LoopThread:
             context.run(slot_lending.loop_depth.set, self._depth)
             task = asyncio.get_running_loop().create_task(body(), context=context)
             self._running.add(task)
-            slot_lending.has_place(task, self)
+            slot_lending.has_slot(task, self)
             timeouts.cancel_when_over(context, task)
             task.add_done_callback(self._ended)
 

@@ -101,8 +101,8 @@ def codec_of(kind: Any) -> Codec:
 def _record(kind: Any) -> Codec:
     names = record_fields(kind)
     hints = typing.get_type_hints(kind)
-    places = [f".{name}" for name in names]
-    return _row([hints[name] for name in names], places, _values_of(names), lambda row: kind(*row))
+    labels = [f".{name}" for name in names]
+    return _row([hints[name] for name in names], labels, _values_of(names), lambda row: kind(*row))
 
 
 def record_fields(kind: Any) -> list[str]:
@@ -166,7 +166,7 @@ def _one_of(kinds: Mapping[str, Any]) -> Codec:
 
 
 def _row(
-    kinds: Sequence[Any], places: Sequence[str], values_of: Callable[[Any], list[Any]], make: Callable[[list[Any]], Any]
+    kinds: Sequence[Any], labels: Sequence[str], values_of: Callable[[Any], list[Any]], make: Callable[[list[Any]], Any]
 ) -> Codec:
     """Return the codec of something with a fixed number of members, each of its own kind."""
     codecs = [codec_of(kind) for kind in kinds]
@@ -190,7 +190,7 @@ def _row(
                 if type(row[index]) not in types:
                     row[index] = decode_one(row[index])
         except _MismatchError as error:
-            error.path.append(places[index])
+            error.path.append(labels[index])
             raise
         return make(row)
 

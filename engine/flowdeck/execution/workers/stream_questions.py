@@ -116,8 +116,8 @@ def decode_arguments(name: str, plain: Sequence[Any], content: Sequence[Part]) -
     if len(plain) != len(question.arguments) or len(content) != question.takes_content:
         raise MessageError(f"'{name}' is asked with {len(plain)} arguments and {len(content)} contents")
     decoded = [
-        plain_data.decode(kind, value, f"argument {place} of '{name}'")
-        for place, (kind, value) in enumerate(zip(question.arguments, plain, strict=True))
+        plain_data.decode(kind, value, f"argument {position} of '{name}'")
+        for position, (kind, value) in enumerate(zip(question.arguments, plain, strict=True))
     ]
     return [*(bytes(part) for part in content), *decoded]
 

@@ -56,7 +56,7 @@ class Ending(Exception):  # noqa: N818 - not an error of anybody's: the conversa
         self.timed_out = timed_out
 
 
-class Worker:
+class WorkerProcess:
     """A worker process. One thread at a time speaks with it; any may kill it."""
 
     def __init__(self, answers: StreamAnswers, hello: Hello, initializer: Sequence[Part]) -> None:

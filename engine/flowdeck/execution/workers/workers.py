@@ -1,4 +1,4 @@
-"""Worker processes of a flow run, which call the functions of its attempts.
+"""WorkerProcess processes of a flow run, which call the functions of its attempts.
 
 A worker is started, never forked, and lives for one flow run: it calls the function of one attempt after another (of
 one only, for `own_process`), and asks our side for all that concerns the run. It has a process group of its own, so
@@ -21,7 +21,7 @@ from flowdeck.execution.workers import transfer
 from flowdeck.execution.workers.frames import Part
 from flowdeck.execution.workers.stream_answers import StreamAnswers
 from flowdeck.execution.workers.stream_recorder import run_of_attempt
-from flowdeck.execution.workers.worker import Ending, Worker
+from flowdeck.execution.workers.worker import Ending, WorkerProcess
 from flowdeck.execution.workers.worker_messages import AttemptOrder, Ended, Hello, TaskRunOfAttempt, hello_of
 from flowdeck.rules.exceptions import CancelledRun, FailedRun, WorkerError
 from flowdeck.rules.options.task_runners import ProcessPoolTaskRunner
@@ -37,8 +37,8 @@ _ENDED: Final = "Its process was ended, since its flow run was."
 _NO_OPTIONS: Final = ProcessPoolTaskRunner()
 
 
-class Workers:
-    """Worker processes of one flow run: a `CallExecutor`."""
+class WorkerProcesses:
+    """WorkerProcess processes of one flow run: a `CallExecutor`."""
 
     def __init__(
         self, run: FlowRunContext, options: ProcessPoolTaskRunner = _NO_OPTIONS, *, once_only: bool = False
@@ -54,9 +54,9 @@ class Workers:
         self._options = options
         self._once_only = once_only
         self._lock = threading.Lock()
-        self._idle: list[Worker] = []
-        self._leaving: list[Worker] = []
-        self._busy: dict[Attempt, Worker] = {}
+        self._idle: list[WorkerProcess] = []
+        self._leaving: list[WorkerProcess] = []
+        self._busy: dict[Attempt, WorkerProcess] = {}
         self._is_ended = False
         """The run is being cancelled."""
         self._is_closed = False
@@ -109,7 +109,7 @@ class Workers:
         for worker in [*idle, *leaving]:
             worker.see_off()
 
-    def _converse(self, worker: Worker, attempt: Attempt, order: list[Part], limit: TimeLimit | None) -> Outcome:
+    def _converse(self, worker: WorkerProcess, attempt: Attempt, order: list[Part], limit: TimeLimit | None) -> Outcome:
         task_run = attempt.task_run
         told = TaskRunOfAttempt(
             task_run.name, task_run.log_prints, task_run.call_key, task_run.attempt, task_run.started_at
@@ -118,15 +118,15 @@ class Workers:
         try:
             ended, value = worker.converse(message, order, None if limit is None else limit.seconds_left)
         except Ending as ending:
-            self._run.torn = True  # calls that its function made may be open
+            self._run.has_interrupted_calls = True  # calls that its function made may be open
             return self._outcome_of_death(worker, ending, limit)
         except BaseException as error:  # noqa: BLE001 - an interrupt: the rest of the frame is lost, and the worker with it
             worker.kill()
-            self._run.torn = True
+            self._run.has_interrupted_calls = True
             return Outcome(None, error)
         return self._outcome(ended, value, attempt)
 
-    def _outcome_of_death(self, worker: Worker, ending: Ending, limit: TimeLimit | None) -> Outcome:
+    def _outcome_of_death(self, worker: WorkerProcess, ending: Ending, limit: TimeLimit | None) -> Outcome:
         if ending.timed_out and limit is not None:
             limit.give_up()
             worker.kill()
@@ -153,7 +153,7 @@ class Workers:
             attempt.task_run.transaction.values.update(values)
         return Outcome(result)
 
-    def _take(self, attempt: Attempt) -> Worker:
+    def _take(self, attempt: Attempt) -> WorkerProcess:
         with self._lock:
             if self._is_ended:
                 raise CancelledRun(_ENDED)
@@ -166,7 +166,7 @@ class Workers:
         for one in gone:
             one.see_off()
         if worker is None:
-            worker = Worker(StreamAnswers(self._run), *self._hello())
+            worker = WorkerProcess(StreamAnswers(self._run), *self._hello())
         with self._lock:
             self._busy[attempt] = worker
             is_ended = self._is_ended
@@ -174,7 +174,7 @@ class Workers:
             worker.kill()
         return worker
 
-    def _put_back(self, worker: Worker, attempt: Attempt) -> None:
+    def _put_back(self, worker: WorkerProcess, attempt: Attempt) -> None:
         with self._lock:
             self._busy.pop(attempt, None)
             if worker.is_fit and not self._once_only and not self._is_ended:
