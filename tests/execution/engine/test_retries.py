@@ -12,22 +12,25 @@ from flowdeck import flow, task
 from flowdeck.deck import Deck, FlowRun, TaskRun
 from flowdeck.execution.drivers import drivers
 from flowdeck.rules.states import StateType
+from flowdeck.store.database.database import Database
 from tests.execution.dialects import Dialect
 from tests.execution.flaky import Flaky
 
 Calls = Callable[[], list[TaskRun]]
 
 
-def task_states(deck: Deck, call: TaskRun) -> list[str]:
+def task_states(database: Database, call: TaskRun) -> list[str]:
     """Return the names of the states that a call has been in."""
-    rows = deck._reader().execute("SELECT state_name FROM state WHERE task_run = ? ORDER BY seq", (call.id,))
+    rows = database.reader().execute("SELECT state_name FROM state WHERE task_run = ? ORDER BY seq", (call.id,))
     return [name for (name,) in rows]
 
 
 # -- tasks -------------------------------------------------------------------------------------------------------------
 
 
-def test_task_is_tried_again(dialect: Dialect, deck: Deck, calls: Calls, slept: list[float]) -> None:
+def test_task_is_tried_again(
+    dialect: Dialect, deck: Deck, database: Database, calls: Calls, slept: list[float]
+) -> None:
     """Until it works; one call, several attempts."""
     flaky = Flaky(2)
 
@@ -42,7 +45,7 @@ def test_task_is_tried_again(dialect: Dialect, deck: Deck, calls: Calls, slept: 
     assert dialect.run(main) == 3
     (call,) = calls()
     assert (call.state_name, call.attempt, call.error) == ("Completed", 3, None)
-    assert task_states(deck, call) == ["Running", "Retrying", "Retrying", "Completed"]
+    assert task_states(database, call) == ["Running", "Retrying", "Retrying", "Completed"]
     assert slept == []
     assert deck.flow_runs.select()[0].warning_count == 2
 
@@ -66,7 +69,7 @@ def test_last_failure_counts(dialect: Dialect, calls: Calls) -> None:
 
 
 def test_delays_of_a_task(
-    dialect: Dialect, deck: Deck, calls: Calls, slept: list[float], log_of: Callable[..., list[str]]
+    dialect: Dialect, database: Database, calls: Calls, slept: list[float], log_of: Callable[..., list[str]]
 ) -> None:
     """One for each retry, the last one repeats; meanwhile the call says what it waits for."""
     flaky = Flaky(3)
@@ -81,8 +84,8 @@ def test_delays_of_a_task(
 
     assert dialect.run(main) == 4
     assert slept == [0.25, 0.5, 0.5]
-    assert task_states(deck, calls()[0]) == ["Running", *["AwaitingRetry", "Retrying"] * 3, "Completed"]
-    waiting = deck._reader().execute("SELECT message FROM state WHERE state_name = 'AwaitingRetry'").fetchone()[0]
+    assert task_states(database, calls()[0]) == ["Running", *["AwaitingRetry", "Retrying"] * 3, "Completed"]
+    waiting = database.reader().execute("SELECT message FROM state WHERE state_name = 'AwaitingRetry'").fetchone()[0]
     assert waiting == "Attempt 2 of 4 in 0.25 s. ConnectionError: attempt 1"
     assert "Attempt 1 of 4 failed: ConnectionError: attempt 1. The next one in 0.25 s." in log_of("engine")
 

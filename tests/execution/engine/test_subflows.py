@@ -13,6 +13,7 @@ from flowdeck import flow, tags, task
 from flowdeck.deck import Deck, FlowRun, RunQuery
 from flowdeck.rules.exceptions import CancelledRun, UnfinishedRun
 from flowdeck.rules.states import StateType
+from flowdeck.store.database.database import Database
 from tests.execution.dialects import Dialect
 
 
@@ -49,7 +50,7 @@ def test_subflow_is_a_run_below_its_caller(dialect: Dialect, deck: Deck) -> None
     assert {one.state_name for one in deck.flow_runs.select(RunQuery())} == {"Completed"}
 
 
-def test_subflow_of_a_task_knows_that(dialect: Dialect, deck: Deck) -> None:
+def test_subflow_of_a_task_knows_that(dialect: Dialect, deck: Deck, database: Database) -> None:
     """Its row names the task call that started it."""
 
     @dialect.flow()
@@ -66,7 +67,7 @@ def test_subflow_of_a_task_knows_that(dialect: Dialect, deck: Deck) -> None:
     dialect.run(outer)
     (run,) = deck.flow_runs.select()
     (call,) = deck.task_runs.of_flow_run(run.key)
-    rows = deck._reader().execute("SELECT parent_task_run_id FROM flow_run WHERE parent_key = ?", (run.key,))
+    rows = database.reader().execute("SELECT parent_task_run_id FROM flow_run WHERE parent_key = ?", (run.key,))
     assert rows.fetchall() == [(call.id,)]
 
 

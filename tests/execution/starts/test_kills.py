@@ -10,6 +10,7 @@ import pytest
 
 from flowdeck.deck import Deck, RunQuery
 from flowdeck.rules.states import StateType
+from flowdeck.store.database.database import Database
 from tests.support.scripts import Scripts
 
 
@@ -65,7 +66,7 @@ def test_submitted_calls_survive_a_kill(scripts: Scripts, deck: Deck) -> None:
     assert {call.index for call in calls if call.state_name == "Completed"} == seen
 
 
-def test_kill_at_any_moment_leaves_a_sound_store(scripts: Scripts, deck: Deck) -> None:
+def test_kill_at_any_moment_leaves_a_sound_store(scripts: Scripts, deck: Deck, database: Database) -> None:
     """What was printed after a call is recorded; the database is whole."""
     script = scripts.start("""
         @task
@@ -89,7 +90,7 @@ def test_kill_at_any_moment_leaves_a_sound_store(scripts: Scripts, deck: Deck) -
     done = [call.index for call in calls if call.state_name == "Completed"]
     assert done == list(range(len(done)))
     assert len(done) > acknowledged
-    assert deck._reader().execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert database.reader().execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_scripts_at_once(scripts: Scripts, deck: Deck) -> None:

@@ -256,7 +256,7 @@ def local() -> Callable[[], None]:
     return inner
 
 
-PLACE = "rules/test_call_keys"
+PLACE = "keys/test_call_keys"
 
 
 @pytest.mark.parametrize(

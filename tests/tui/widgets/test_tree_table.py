@@ -30,7 +30,7 @@ class RecordingTable(TreeTable):
 
 
 class TableApp(QuietApp):
-    CSS_PATH = "../../app/flowdeck_tui/app.tcss"
+    CSS_PATH = "../../../app/flowdeck_tui/app.tcss"
 
     def __init__(self, rows: NumberRows) -> None:
         super().__init__()
@@ -234,7 +234,7 @@ async def test_a_tree_shows_its_lines_and_takes_markup_as_text() -> None:
     rows = TreeRows()
 
     class TreeApp(QuietApp):
-        CSS_PATH = "../../app/flowdeck_tui/app.tcss"
+        CSS_PATH = "../../../app/flowdeck_tui/app.tcss"
 
         def compose(self) -> ComposeResult:
             yield TreeTable(rows, COLUMNS, lead_width=13, lead_title="STATE", has_branches=True)
