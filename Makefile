@@ -13,12 +13,18 @@ FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PARALLEL := -n 4 --dist worksteal
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
+NEWEST := $(VENV)/newest
+LOWEST := $(VENV)/lowest
+# An environment of its own below .venv: made anew each time, and gone with `make clean`.
+FRESH = echo "Making $(VENV)/$(1)" && $(BIN)/python -m venv --clear $(VENV)/$(1) && \
+	$(VENV)/$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --editable '.[dev]'
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test snapshots lint bench clean
+.PHONY: help run test test-newest test-lowest snapshots lint bench clean
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: $(RUNTIME) ## install into .venv if needed, and open flowdeck on the sample flows
 	@$(BIN)/flowdeck sample_flows
@@ -26,6 +32,15 @@ run: $(RUNTIME) ## install into .venv if needed, and open flowdeck on the sample
 test: $(DEV) ## run the tests (ARGS="-k name" is passed on; "-n 0" runs them in one process)
 	@echo "pytest"
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+test-newest: $(BIN)/python ## run the tests in a fresh environment with the newest dependencies that pyproject.toml allows
+	@$(call FRESH,newest) --upgrade --upgrade-strategy eager
+	@$(NEWEST)/bin/python -m pytest $(PARALLEL) $(ARGS)
+
+test-lowest: $(BIN)/python ## run the tests in a fresh environment with the lowest dependencies that pyproject.toml allows
+	@$(BIN)/python .ci/lowest_dependencies.py >$(VENV)/lowest.txt
+	@$(call FRESH,lowest) --constraint $(VENV)/lowest.txt
+	@$(LOWEST)/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 snapshots: $(DEV) ## draw the pictures of the screen anew (look at them before they are committed)
 	@$(BIN)/python -m pytest tests/tui/test_pictures.py --snapshot-update -q

@@ -47,7 +47,8 @@ def test_a_terminal_is_sent_the_text(home: SeededHome) -> None:
 @NEEDS_TMUX
 def test_tmux_has_the_text_in_its_buffer_as_it_is_set_up_by_default(home: SeededHome, tmp_path: Path) -> None:
     """Without a setting of anybody's."""
-    tmux = ["tmux", "-S", str(tmp_path / "tmux"), "-f", "/dev/null"]
+    (tmp_path / "tmux.conf").write_text("")
+    tmux = ["tmux", "-S", str(tmp_path / "tmux"), "-f", str(tmp_path / "tmux.conf")]
     command = [*tmux, "new-session", sys.executable, "-m", "flowdeck", str(home.folder)]
     try:
         with Terminal(command, environment=environment(home)) as terminal:

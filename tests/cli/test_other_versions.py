@@ -89,7 +89,7 @@ def test_command_that_needs_an_engine_tells_of_an_older_one(command: Command, de
     engines.live.until(deck.flows.entries)
     output = command("flow-run", "create", "main", "--watch")
     assert output.code == 0
-    notes = [line for line in output.err.splitlines() if line.startswith("flowdeck: ")]
+    notes = [line for line in output.err.splitlines() if line.startswith("flowdeck: the engine")]
     assert notes == [f"flowdeck: {deck.engine.status().version_note}"]
     assert deck.engine.status().pid == engine.pid
     assert command("server", "status").code == 0

@@ -40,7 +40,7 @@ class LiveHome:
         self.folder.mkdir()
         self.environment = {**os.environ, "FLOWDECK_HOME": str(folder / "home"), **(settings or {})}
         self.environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        for inherited in ("FLOWDECK_RUN_ID", "PYTHONUNBUFFERED"):
+        for inherited in ("FLOWDECK_RUN_ID", "PYTHONUNBUFFERED", "COLUMNS", "LINES"):
             self.environment.pop(inherited, None)
         self.deck = Deck(folder / "home")
         self.database = Database(locate(folder / "home"))

@@ -56,7 +56,11 @@ class Terminal:
         if self.pid == 0:
             if folder is not None:
                 os.chdir(folder)
-            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", COLUMNS=str(columns), LINES=str(rows))
+            # Before the program asks, and in no variable: the size is that of the terminal, which may change.
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+            for inherited in ("COLUMNS", "LINES"):
+                os.environ.pop(inherited, None)
+            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
             os.environ.update(environment or {})
             os.execvp(command[0], list(command))
         self._set_size(columns, rows)

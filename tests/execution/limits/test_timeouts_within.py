@@ -99,7 +99,7 @@ def test_an_authors_handler_and_timer_are_restored(alarm_handler: list[int]) -> 
 
     @flow
     def main() -> None:
-        work(0)
+        work.with_options(timeout_seconds=LONG_SECONDS)(0)
         work(LONG_SECONDS, return_state=True)
 
     signal.setitimer(signal.ITIMER_REAL, LONG_SECONDS)
