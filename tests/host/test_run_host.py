@@ -278,6 +278,26 @@ def test_cancel_kills_after_the_grace(live: LiveHome) -> None:
     assert (cancelled.exit_code, cancelled.signal) == (None, signal.SIGKILL)
 
 
+def test_cancel_of_a_flow_that_waits_for_calls_needs_no_kill(live: LiveHome) -> None:
+    """Its own grace ends before that of its host: it records the end, whatever its threads do."""
+    run = live.create("""
+        @task
+        def loops():
+            sys.stdout.write("looping\\n")
+            while True: time.sleep(0.01)
+
+        @flow
+        def main(): loops.submit()
+        """)
+    live.environment["FLOWDECK_CANCEL_GRACE_SECONDS"] = "10"
+    host = live.start_host(run)
+    live.until_said(run, "looping")
+    live.deck.flow_runs.cancel(run.id)
+    assert host.wait(30) == 0
+    cancelled = live.now(run)
+    assert (cancelled.state_name, cancelled.exit_code, cancelled.signal) == ("Cancelled", 1, None)
+
+
 def test_cancel_before_the_host_came_up_runs_no_user_code(live: LiveHome) -> None:
     """A run that was claimed and cancelled becomes Cancelled without its file being imported."""
     run = live.create("""

@@ -18,6 +18,8 @@ from flowdeck.cli.printing import lines, note
 from flowdeck.cli.verbs import Parser, Verb, add_parameters, parsed
 from flowdeck.deck import Deck, RunQuery
 from flowdeck.execution.calls import context
+from flowdeck.execution.limits.excepthook import ENDED_BY_SIGTERM
+from flowdeck.execution.limits.signals import AskedToEnd
 from flowdeck.execution.recording.failures import describe
 from flowdeck.flows import Flow
 from flowdeck.host.loading import (
@@ -97,8 +99,8 @@ def _run_script(path: Path) -> int:
             return _run_only_flow(module, path)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except CancelledRun:
-        return 1  # asked to end: the run is recorded as Cancelled
+    except CancelledRun as cancel:
+        return _exit_code_of_cancel(cancel)
     return exit_code
 
 
@@ -176,8 +178,8 @@ def _run_flow(path: Path, function: str | None, words: Sequence[str]) -> int:
         return _exit_code(_call(flow, words))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except CancelledRun:
-        return 1
+    except CancelledRun as cancel:
+        return _exit_code_of_cancel(cancel)
 
 
 def _only(module: ModuleType, path: Path) -> Flow[..., Any]:
@@ -210,6 +212,10 @@ def _call(flow: Flow[..., Any], words: Sequence[str]) -> State:
     import asyncio  # noqa: PLC0415 - only flows that are async pay its 40 ms
 
     return asyncio.run(called)
+
+
+def _exit_code_of_cancel(cancel: CancelledRun) -> int:
+    return ENDED_BY_SIGTERM if isinstance(cancel, AskedToEnd) else 1
 
 
 def _exit_code(state: State) -> int:

@@ -199,12 +199,12 @@ def test_ctrl_c(scripts: Scripts, last_run: LastRun, calls: Calls, body: str) ->
 
 @pytest.mark.parametrize("body", [SYNC, ASYNC], ids=["sync", "async"])
 def test_sigterm(scripts: Scripts, last_run: LastRun, calls: Calls, body: str) -> None:
-    """The same; exit 1 with one sentence."""
+    """The same; one sentence, and the exit code of a shell for SIGTERM."""
     script = scripts.start(body)
     assert script.line() == "waiting"
     script.process.send_signal(signal.SIGTERM)
     ended = script.end()
-    assert (ended.code, ended.out) == (1, "tidied up\n")
+    assert (ended.code, ended.out) == (143, "tidied up\n")
     assert ended.err.endswith("flowdeck: The process was asked to end (SIGTERM).\n")
     assert "Traceback" not in ended.err
     run = last_run()
@@ -228,7 +228,7 @@ def test_ctrl_c_while_submitted_calls_run(scripts: Scripts, deck: Deck, body: st
     script.process.send_signal(signal.SIGINT)
     assert script.process.stderr is not None
     for line in script.process.stderr:
-        if "Waiting for submitted task calls that have begun (1 are not over)" in line:
+        if "1 submitted task call has begun: waiting 9 s at most" in line and "A second signal ends the run" in line:
             break
     else:
         pytest.fail("it did not say what it waits for")

@@ -50,8 +50,12 @@ class CallRunners(Protocol):
         """Let calls that wait for their next attempt see that there will be none."""
         ...
 
+    def running(self) -> int:
+        """Count the submitted calls that have begun and are not over."""
+        ...
+
     def end(self) -> None:
-        """End the processes in which calls run: the run is being cancelled."""
+        """End the processes in which calls run and cancel coroutines: the run is being cancelled."""
         ...
 
     def close(self) -> None:
@@ -169,7 +173,8 @@ class FlowRunContext:
         """Let no call begin any more, nor another attempt of one.
 
         Args:
-            error: that the flow ended with. A cancel also ends the processes in which calls run.
+            error: that the flow ended with. A cancel also ends the processes in which calls run, and cancels
+                asynchronous calls.
         """
         self.closing = True
         self.runners.end_pauses()

@@ -15,7 +15,7 @@ from flowdeck.execution.engine.flow_outcome import final_state
 from flowdeck.execution.hooks import hooks, naming, run_views
 from flowdeck.execution.hooks.hooks import end_kind
 from flowdeck.execution.limits import timeouts
-from flowdeck.execution.limits.timeouts import TimeLimit
+from flowdeck.execution.limits.timeouts import TimeLimit, TimeLimitReached
 from flowdeck.execution.logs.run_logs import capture_prints, engine_line
 from flowdeck.execution.recording import results
 from flowdeck.execution.recording.facts import FlowRunChanged
@@ -31,6 +31,10 @@ from flowdeck.store.calls.task_runs import NO_VALUE, RecordedValue
 RUNNING: Final = named("Running")
 GIVEN_UP_GRACE_SECONDS: Final = 0.2
 """When a flow's time is up, how long its submitted calls have to be over before they are given up."""
+GRACE_SHARE: Final = 0.9
+"""Of the grace of a cancel, this is the flow's own: what is left to record the end lies before its host's kill."""
+COROUTINE_GRACE_SECONDS: Final = 0.05
+"""Calls that end within this time, as cancelled coroutines do, are not worth a line."""
 _PARAMETERS_SHOWN: Final = 200
 """Characters; inspect has them whole."""
 
@@ -115,7 +119,10 @@ async def _attempt_once(call: FlowCall, driver: Driver, entered: State) -> State
 
 async def _wait_for_calls(run: FlowRunContext, driver: Driver, outcome: Outcome, limit: TimeLimit | None) -> Outcome:
     """Wait for the calls that were submitted, while there is time; of a run that is closing, say so."""
-    running = sum(not future.is_done() for future in run.submitted) if run.closing else 0
+    if outcome.error is not None and not outcome.timed_out and _is_cancel(outcome.error):
+        await _wait_for_grace(run, driver, outcome.error)
+        return outcome
+    running = run.runners.running() if run.closing else 0
     if running and not outcome.timed_out:
         engine_line(run, logging.INFO, f"Waiting for submitted task calls that have begun ({running} are not over).")
     if limit is None or (not outcome.timed_out and await driver.wait(run.submitted, limit.seconds_left())):
@@ -123,11 +130,39 @@ async def _wait_for_calls(run: FlowRunContext, driver: Driver, outcome: Outcome,
         return outcome
     run.close_calls()
     limit.give_up()
-    if not await driver.wait(run.submitted, GIVEN_UP_GRACE_SECONDS):
-        left = sum(not future.is_done() for future in run.submitted)
-        engine_line(run, logging.WARNING, f"{left} submitted task calls were not over, and are given up.")
-        run.give_up_calls()
+    await _give_up_after(run, driver, GIVEN_UP_GRACE_SECONDS)
     return outcome if outcome.timed_out else Outcome(None, limit.error(), timed_out=True)
+
+
+def _is_cancel(error: BaseException) -> bool:
+    """Tell whether an exception cancels the whole run: by a signal, by a command, or by the event loop."""
+    if isinstance(error, TimeLimitReached):
+        return False  # a flow around this one has its own way to leave calls behind
+    return isinstance(error, CancelledRun | KeyboardInterrupt) or type(error).__name__ == "CancelledError"
+
+
+async def _wait_for_grace(run: FlowRunContext, driver: Driver, error: BaseException) -> None:
+    """Let calls of a cancelled run that have begun come to an end, if they do so within the grace."""
+    now_seconds = driver.clock.monotonic_seconds()
+    # The exception goes through all flows that are around this one: they have the one grace together.
+    ends_at: float = vars(error).setdefault(
+        "flowdeck_grace_ends_at", now_seconds + run.settings.cancel_grace_seconds * GRACE_SHARE
+    )
+    left_seconds = max(0.0, ends_at - now_seconds)
+    if (begun := run.runners.running()) and not await driver.wait(run.submitted, COROUTINE_GRACE_SECONDS):
+        calls = "1 submitted task call has" if begun == 1 else f"{begun} submitted task calls have"
+        text = f"{calls} begun: waiting {left_seconds:.0f} s at most for the end. A second signal ends the run at once."
+        engine_line(run, logging.INFO, text)
+    await _give_up_after(run, driver, left_seconds)
+
+
+async def _give_up_after(run: FlowRunContext, driver: Driver, seconds: float) -> None:
+    """Wait for the submitted calls for some time, and leave those behind that are not over by then."""
+    if not await driver.wait(run.submitted, seconds):
+        left = sum(not future.is_done() for future in run.submitted)
+        calls = "1 submitted task call was" if left == 1 else f"{left} submitted task calls were"
+        engine_line(run, logging.WARNING, f"{calls} not over, and will not be waited for.")
+        run.give_up_calls()
 
 
 async def _delay_seconds(call: FlowCall, driver: Driver, tries: int, state: State) -> float | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Final
 
+from flowdeck.execution.limits.signals import AskedToEnd
 from flowdeck.rules.exceptions import CancelledRun, StoreError, UsageError
 
+ENDED_BY_SIGTERM: Final = 128 + signal.SIGTERM
 _previous_hook = sys.excepthook
 
 
@@ -35,7 +39,14 @@ def _install() -> None:
 
 
 def _hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Show an uncaught exception.
+
+    Raises:
+        SystemExit: the process was asked to end by SIGTERM; it then has the exit code that a shell gives for that.
+    """
     if _is_ours(error) and sys.stderr is not None:
         sys.stderr.write(f"flowdeck: {error}\n")
     else:
         _previous_hook(kind, error, traceback)
+    if isinstance(error, AskedToEnd):
+        raise SystemExit(ENDED_BY_SIGTERM)

@@ -51,13 +51,14 @@ class RetryTimers:
         self._name: Final = name
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()  # entered by itself, see `task_runner.ThreadPool`
+        self._changed = threading.Condition(self._lock)
         self._is_served = False
         self._has_ended = False
 
     def after(self, seconds: float, then: Callable[[], None]) -> None:
         """Call `then` when the time has passed."""
-        with self._changed:
+        with self._lock:
             due_at = 0.0 if self._has_ended else time.monotonic() + seconds
             heapq.heappush(self._due, (due_at, next(self._number), then))
             if self._is_served:
@@ -68,7 +69,7 @@ class RetryTimers:
 
     def end_all(self) -> None:
         """Call everything now, and from now on at once."""
-        with self._changed:
+        with self._lock:
             self._has_ended = True
             self._due = [(0.0, number, then) for _, number, then in self._due]
             heapq.heapify(self._due)
@@ -79,7 +80,7 @@ class RetryTimers:
             then()
 
     def _next(self) -> Callable[[], None] | None:
-        with self._changed:
+        with self._lock:
             while self._due:
                 left_seconds = self._due[0][0] - time.monotonic()
                 if left_seconds <= 0:

@@ -8,22 +8,36 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from flowdeck.rules.exceptions import CancelledRun
 
 Interrupt = Callable[[BaseException], None]
+
+SIGNALS_HEEDED: Final = 2
+"""The first one lets calls that have begun come to an end, the second one does not."""
 
 
 class AskedToEnd(CancelledRun):
     """Raised in the main thread of a run whose process was asked to end."""
 
 
+def _asked_to_end() -> BaseException:
+    return AskedToEnd("The process was asked to end (SIGTERM).")
+
+
+_MEANING: Final[dict[int, Callable[[], BaseException]]] = {
+    signal.SIGTERM: _asked_to_end,
+    signal.SIGINT: KeyboardInterrupt,
+}
+
+
 @contextlib.contextmanager
 def handled(interrupt: Interrupt, is_over: Callable[[], bool]) -> Generator[None]:
     """For the time of a root run: SIGTERM means CancelledRun, SIGINT KeyboardInterrupt.
 
-    Handlers that the author has set stay. A second signal finds Python's own behaviour again, and so does one in a
+    Handlers that the author has set stay. A second signal does the same, in whatever the first one has led to: a run
+    that waits for its calls ends then at once. A third one finds Python's own behaviour again, and so does any in a
     process that the author forks: multiprocessing ends its workers with SIGTERM.
 
     Args:
@@ -34,7 +48,7 @@ def handled(interrupt: Interrupt, is_over: Callable[[], bool]) -> Generator[None
         yield
         return
     previous: dict[int, Any] = {}
-    pid = os.getpid()
+    pid, asked = os.getpid(), 0
 
     def restore() -> None:
         while previous:
@@ -42,15 +56,15 @@ def handled(interrupt: Interrupt, is_over: Callable[[], bool]) -> Generator[None
             signal.signal(number, handler)
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGTERM and os.getpid() == pid and is_over():
-            return
-        restore()
+        nonlocal asked
         if os.getpid() != pid:
+            restore()
             os.kill(os.getpid(), number)
-        elif number == signal.SIGTERM:
-            interrupt(AskedToEnd("The process was asked to end (SIGTERM)."))
-        else:
-            interrupt(KeyboardInterrupt())
+        elif number == signal.SIGINT or not is_over():
+            asked += 1
+            if asked == SIGNALS_HEEDED:
+                restore()
+            interrupt(_MEANING[number]())
 
     for number, default in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
         if signal.getsignal(number) is default:

@@ -44,3 +44,5 @@ class RunSettings(NamedTuple):
     """Log records are shown on stderr too."""
     max_workers: int
     """The number of submitted calls that run at once."""
+    cancel_grace_seconds: float = 0.0
+    """The time for which calls that have begun may go on when the run is cancelled."""

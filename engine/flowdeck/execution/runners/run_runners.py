@@ -45,8 +45,14 @@ class RunRunners:
         if self._runner is not None:
             self._runner.end_pauses()
 
+    def running(self) -> int:
+        """See `context.CallRunners`."""
+        return 0 if self._runner is None else self._runner.running()
+
     def end(self) -> None:
         """See `context.CallRunners`."""
+        if self._runner is not None:
+            self._runner.cancel_async()
         for executor in (self._runner and self._runner.executor, self._own_workers):
             if executor is not None:
                 executor.end()

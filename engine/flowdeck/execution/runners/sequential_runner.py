@@ -40,6 +40,13 @@ class SequentialRunner:
         """See `TaskRunner`."""
         self._are_pauses_over = True
 
+    def running(self) -> int:
+        """See `TaskRunner`; whoever asks is not in a call."""
+        return 0
+
+    def cancel_async(self) -> None:
+        """See `TaskRunner`; a call of this one is cancelled in the thread that runs the flow."""
+
     def close(self) -> None:
         """See `TaskRunner`."""
 

@@ -64,6 +64,19 @@ class TaskRunner:
         """Let calls that wait for their next attempt see that there will be none."""
         self._pauses.end_all()
 
+    def running(self) -> int:
+        """Count the calls that have begun and are not over."""
+        with self._lock:
+            loops = tuple(self._loops)
+        return self._threads.running() + sum(loop.running() for loop in loops)
+
+    def cancel_async(self) -> None:
+        """Cancel the coroutines that have begun."""
+        with self._lock:
+            loops = tuple(self._loops)
+        for loop in loops:
+            loop.cancel()
+
     def close(self) -> None:
         """Let the threads end; called when all calls are over."""
         self._threads.close()
@@ -116,7 +129,10 @@ class ThreadPool:
         self._jobs: deque[Callable[[], None]] = deque()
         self._nested_jobs: deque[Callable[[], None]] = deque()
         """Jobs that a worker made. They go first: it may be waiting for them, and holds up none that came before."""
-        self._changed = threading.Condition()
+        # Entered by itself, not through the condition: a signal may raise in the main thread inside of the condition's
+        # `__exit__`, which is written in Python, and leave the lock taken for ever.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._idle = 0
         self._workers = 0
         self._made = 0
@@ -125,7 +141,7 @@ class ThreadPool:
     def put(self, job: Callable[[], None]) -> None:
         """Queue a job."""
         jobs = self._nested_jobs if slot_lending.is_worker_of(self) else self._jobs
-        with self._changed:
+        with self._lock:
             jobs.append(job)
             try:
                 self._staff()
@@ -135,23 +151,28 @@ class ThreadPool:
 
     def lend(self) -> None:
         """See `slot_lending.Pool`."""
-        with self._changed:
+        with self._lock:
             self._slots += 1
             self._staff()
 
     def take_back(self) -> None:
         """See `slot_lending.Pool`."""
-        with self._changed:
+        with self._lock:
             self._slots -= 1
+
+    def running(self) -> int:
+        """Count the workers that are at work, those that wait for other calls among them."""
+        with self._lock:
+            return self._workers - self._idle
 
     def close(self) -> None:
         """Let idle workers end."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
 
     def _staff(self) -> None:
-        """Wake a worker, or make one, if there is work and a free slot. The condition is held."""
+        """Wake a worker, or make one, if there is work and a free slot. The lock is held."""
         waiting = len(self._jobs) + len(self._nested_jobs)
         if not waiting:
             return
@@ -178,7 +199,7 @@ class ThreadPool:
             job()
 
     def _next(self) -> Callable[[], None] | None:
-        with self._changed:
+        with self._lock:
             while True:
                 if self._workers > self._slots:  # slots were taken back: one worker too many
                     self._changed.notify()  # it may have been woken for a job; an idle one that stays shall see to it
@@ -205,6 +226,8 @@ class LoopThread:
         self._depth = depth
         self._waiting: deque[tuple[Body, Context]] = deque()
         self._running: set[Any] = set()
+        self._begun: set[Any] = set()
+        """Those that run, and those that have lent their place in a pause."""
         self._returning: deque[tuple[Any, Any]] = deque()
         """Tasks that have paused and want to go on, each with its event."""
         self._loop: Any = None
@@ -215,6 +238,20 @@ class LoopThread:
         with self._lock:
             loop = self._loop or self._start()
             loop.call_soon_threadsafe(self._add, body, context)
+
+    def running(self) -> int:
+        """Count the coroutines that have begun and are not over."""
+        return len(self._begun)
+
+    def cancel(self) -> None:
+        """Cancel the coroutines that have begun; one that waits for its turn is told then."""
+        with self._lock:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        for task in tuple(self._begun):
+            self._loop.call_soon(task.cancel)  # behind the first step of one that was just made: it must see its cancel
 
     def close(self) -> None:
         """Stop the loop; one that is used after that is made anew."""
@@ -272,10 +309,12 @@ class LoopThread:
             context.run(slot_lending.loop_depth.set, self._depth)
             task = asyncio.get_running_loop().create_task(body(), context=context)
             self._running.add(task)
+            self._begun.add(task)
             slot_lending.has_slot(task, self)
             timeouts.cancel_when_over(context, task)
             task.add_done_callback(self._ended)
 
     def _ended(self, task: Any) -> None:
+        self._begun.discard(task)
         self._running.discard(task)
         self._fill()

@@ -129,8 +129,15 @@ def _context_of(recorder: StoreRecorder, database: Database, spec: FlowSpec, run
     scheduled_at = to_microseconds(run.scheduled_at or run.created_at)
     tags = frozenset(run.tags)
     identity = _identity(recorder, spec, run.name, run.root_run_id, run.attempt, tags=tags, scheduled_at=scheduled_at)
-    settings = RunSettings(bool(spec.log_prints), False, database.settings.task_runner_max_workers)
+    settings = _settings(spec, database, echo=False)
     return FlowRunContext(identity, settings, recorder, RunRunners(spec.task_runner), dict(run.parameters))
+
+
+def _settings(spec: FlowSpec, database: Database, *, echo: bool) -> RunSettings:
+    chosen = database.settings
+    return RunSettings(
+        bool(spec.log_prints), echo, chosen.task_runner_max_workers, cancel_grace_seconds=chosen.cancel_grace_seconds
+    )
 
 
 def _identity(
@@ -205,7 +212,7 @@ def _start_root(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], p
     recorder = StoreRecorder(database, key, new.id, new.incarnation)
     recorder.rows.resource_use = use_from_now()
     identity = _identity(recorder, spec, new.name, new.id, 1, tags=tags, scheduled_at=new.at)
-    settings = RunSettings(bool(spec.log_prints), True, database.settings.task_runner_max_workers)
+    settings = _settings(spec, database, echo=True)
     return FlowRunContext(identity, settings, recorder, RunRunners(spec.task_runner), dict(parameters))
 
 
