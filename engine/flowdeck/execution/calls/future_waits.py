@@ -5,10 +5,11 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from flowdeck.execution.calls.futures import TaskFuture
-from flowdeck.execution.limits import slot_lending
+from flowdeck.execution.limits import interruptible_waits, slot_lending
 
 T = TypeVar("T")
 
@@ -60,8 +61,15 @@ def as_completed(futures: Iterable[TaskFuture[T]], timeout: float | None = None)
 def _next(ended: queue.SimpleQueue[Any], deadline: float | None, left: int, timeout: float | None) -> Any:
     if not ended.empty():
         return ended.get()
-    try:
-        with slot_lending.allowed():
-            return ended.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
-    except queue.Empty:
-        raise TimeoutError(f"{left} task calls were not over after {timeout:g} s.") from None
+    found: list[Any] = []
+
+    def sleep(timeout_seconds: float | None) -> bool:
+        with suppress(queue.Empty):
+            found.append(ended.get(timeout=timeout_seconds))
+        return bool(found)
+
+    with slot_lending.allowed():
+        is_there = interruptible_waits.wait(sleep, None if deadline is None else max(0.0, deadline - time.monotonic()))
+    if not is_there:
+        raise TimeoutError(f"{left} task calls were not over after {timeout:g} s.")
+    return found[0]

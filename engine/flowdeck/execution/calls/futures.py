@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Generic, TypeVar
 
-from flowdeck.execution.limits import slot_lending
+from flowdeck.execution.limits import interruptible_waits, slot_lending
 from flowdeck.execution.recording.failures import trim
 from flowdeck.execution.recording.loggers import RUN_LOGGER
 from flowdeck.rules.exceptions import CancelledRun
@@ -56,7 +56,7 @@ class TaskFuture(Generic[T]):
         over = threading.Event()
         self.add_done_callback(lambda _: over.set())
         with slot_lending.allowed():
-            return over.wait(timeout)
+            return interruptible_waits.wait(over.wait, timeout)
 
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> T:
         """Wait for the call and return its value.
