@@ -17,15 +17,15 @@ from flowdeck.flows import Flow
 from flowdeck.host.loading import LoadError, find_flow
 from flowdeck.host.spawning import GO
 from flowdeck.host.standard_streams import empty_stdin, show_lines_at_once
-from flowdeck.rules import log_levels
 from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, FlowdeckError, NotFoundError, RefusedError
 from flowdeck.rules.states import named
 from flowdeck.store.database.database import Database
-from flowdeck.store.logs.log_writer import LogWriter
+from flowdeck.store.database.sqlite import Connection
 from flowdeck.store.records import FlowRun
 from flowdeck.store.run_values import RunError, error_to_json
 from flowdeck.store.runs import flow_run_queries, flow_runs
+from flowdeck.store.runs.unstarted_runs import fail_unstarted
 
 
 def main() -> int:
@@ -69,20 +69,14 @@ def _flow_of(database: Database, run: FlowRun, incarnation: int) -> Flow[..., An
 
 def _fail(database: Database, run: FlowRun, incarnation: int, message: str, error: RunError) -> None:
     at = SYSTEM_CLOCK.now_microseconds()
-    log = LogWriter(database.home.log_file(run.id), max_bytes=database.settings.log_max_bytes)
-    log.append(
-        at, log_levels.ERROR, "engine", None, None, f"{message}\n{error.traceback}" if error.traceback else message
-    )
-    warnings, errors = log.take_counts()
-    state = named("Failed", message)
+    state, columns = named("Failed", message), {"error": error_to_json(error)}
 
-    def record(connection: Any) -> None:
-        flow_runs.set_state(
-            connection, run.key, state, at, incarnation=incarnation, columns={"error": error_to_json(error)}
-        )
-        flow_runs.add_log_counts(connection, run.key, warnings, errors)
+    def record(connection: Connection) -> int:
+        flow_runs.set_state(connection, run.key, state, at, incarnation=incarnation, columns=columns)
+        return run.key
 
-    database.write(record)
+    text = f"{message}\n{error.traceback}" if error.traceback else message
+    fail_unstarted(database, run.id, text, at, record)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import time
 from typing import Final
 
 from flowdeck.host import orphaned_hooks, process_tree
+from flowdeck.host.cancellation import Cancellation
 from flowdeck.host.crash_recording import describe_exit, describe_kill, end_run, exit_columns, signal_name
 from flowdeck.host.host_signals import Signals
 from flowdeck.host.oom_kills import OomKills, OomVerdict, count_oom_kills, judge
@@ -39,27 +40,11 @@ from flowdeck.store.runs import flow_runs, process_claims
 from flowdeck.store.runs.process_claims import Assignment, Holder
 
 LOOK_SECONDS: Final = 0.25
-LEFTOVER_GRACE_SECONDS: Final = 2.0
-"""When a cancelled flow process is gone, how long what it left behind has to follow."""
 LEFTOVER_LOOK_SECONDS: Final = 0.05
 RECORD_TRIES: Final = 10
 """How often the end of a run is written when the store cannot be, with growing pauses: some minutes in all."""
 KILLED_BELOW: Final = "While it ran, the system ended a process of its control group for lack of memory."
 _ASKED_TO_END: Final = "Its run host was asked to end (SIGTERM)."
-
-
-class Cancellation:
-    """A cancel that is under way."""
-
-    def __init__(self, grace_seconds: float, forced: bool) -> None:
-        self.forced = forced
-        self.kill_at = time.monotonic() + (0.0 if forced else grace_seconds)
-        self.leftovers_asked = False
-
-    def force(self) -> None:
-        """Wait no longer."""
-        self.forced = True
-        self.kill_at = min(self.kill_at, time.monotonic())
 
 
 class RunHost:
@@ -252,14 +237,15 @@ class RunHost:
 
     def _begin_cancel(self, *, forced: bool) -> None:
         if self._cancellation is None:
-            self._cancellation = Cancellation(self._database.settings.cancel_grace_seconds, forced)
+            self._cancellation = Cancellation()
             if not forced:
+                self._cancellation.begin(time.monotonic(), self._database.settings.cancel_grace_seconds)
                 self._signal_group(signal.SIGTERM)
-        elif forced:
-            self._cancellation.force()
+        if forced:
+            self._cancellation.force(time.monotonic())
 
     def _go_on_cancelling(self, cancellation: Cancellation) -> None:
-        if time.monotonic() >= cancellation.kill_at:
+        if cancellation.is_due(time.monotonic()):
             self._kill_everything(cancellation)
             return
         if self._exit is None:
@@ -267,9 +253,7 @@ class RunHost:
         left = self._members()
         if not left:
             self._finish()
-        elif not cancellation.leftovers_asked:
-            cancellation.leftovers_asked = True
-            cancellation.kill_at = min(cancellation.kill_at, time.monotonic() + LEFTOVER_GRACE_SECONDS)
+        elif cancellation.ask_leftovers(time.monotonic()):
             for member in left:
                 process_tree.send(member, signal.SIGTERM)
 
@@ -284,7 +268,7 @@ class RunHost:
             self._say(f"These processes could not be ended: {process_tree.names(survivors)}.")
         elif killed:
             what = "1 process" if killed == 1 else f"{killed} processes"
-            asked = "" if cancellation.forced else "did not end when asked and "
+            asked = "" if cancellation.is_forced else "did not end when asked and "
             self._say(f"{what} of the run {asked}had to be killed.")
         self._finish()
 

@@ -1,7 +1,7 @@
 """The supervisor: finds runs whose processes are gone, carries out cancels, gives back what never started.
 
 It looks when it starts (so it adopts what an earlier engine left), every few seconds, and when a run is being
-cancelled. What it does about a run is decided in `verdicts`.
+cancelled. What it does about a run is decided in `liveness`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from flowdeck.host import process_tree
+from flowdeck.host.cancellation import Cancellation
 from flowdeck.host.crash_recording import end_run
 from flowdeck.host.orphaned_hooks import run_hooks
 from flowdeck.host.process_tree import Member
@@ -38,19 +39,13 @@ NEVER_STARTED: Final = "Its run host never started."
 RESTARTED: Final = "The machine was restarted while it ran."
 
 
-LEFTOVER_GRACE_SECONDS: Final = 2.0
-"""When a cancelled script is gone, how long what it left behind has to follow."""
-
-
 @dataclass(slots=True)
 class ScriptCancel:
     """A script run that is being cancelled."""
 
     script: Member
     run_id: str
-    kill_at: float | None = None
-    """Monotonic seconds; None before it was first asked to end."""
-    leftovers_asked: bool = False
+    cancellation: Cancellation = field(default_factory=Cancellation)
     members: set[Member] = field(default_factory=set[Member])
     """Its process and all that was seen of its tree."""
 
@@ -175,12 +170,12 @@ class Supervisor:
         now = self._clock.monotonic_seconds()
         cancel = self._script_cancels[run.key, run.incarnation]
         if run.cancel_forced:
-            cancel.kill_at = now
-        elif cancel.kill_at is None:
-            cancel.kill_at = now + self._database.settings.cancel_grace_seconds
+            cancel.cancellation.force(now)
+        elif not cancel.cancellation.has_begun:
+            cancel.cancellation.begin(now, self._database.settings.cancel_grace_seconds)
             for member in _alive(cancel.members):
                 process_tree.send(member, signal.SIGTERM)
-        if now >= cancel.kill_at:
+        if cancel.cancellation.is_due(now):
             self._close_script(run)
 
     def _end_leftovers(self, live: set[tuple[int, int]]) -> None:
@@ -192,17 +187,15 @@ class Supervisor:
     def _is_settled(self, cancel: ScriptCancel) -> bool:
         """End what a script whose run is over left behind; tell whether there is nothing more to do."""
         now = self._clock.monotonic_seconds()
-        if cancel.kill_at is None:
-            cancel.kill_at = now + self._database.settings.cancel_grace_seconds
+        if not cancel.cancellation.has_begun:
+            cancel.cancellation.begin(now, self._database.settings.cancel_grace_seconds)
         if _alive({cancel.script}):
-            return now >= cancel.kill_at  # one that goes on, such as a notebook, looks after its own children
+            return cancel.cancellation.is_due(now)  # one that goes on, such as a notebook, looks after its own children
         left = self._left_of(cancel)
-        if not cancel.leftovers_asked:
-            cancel.leftovers_asked = True
-            cancel.kill_at = min(cancel.kill_at, now + LEFTOVER_GRACE_SECONDS)
+        if cancel.cancellation.ask_leftovers(now):
             for member in left:
                 process_tree.send(member, signal.SIGTERM)
-        if left and now < cancel.kill_at:
+        if left and not cancel.cancellation.is_due(now):
             return False
         process_tree.kill_all(lambda: self._left_of(cancel), _nothing)
         return True

@@ -40,12 +40,12 @@ from flowdeck.store.database import descriptor_guard, foreign_access
 from flowdeck.store.database.database import Database
 from flowdeck.store.database.sqlite import Connection
 from flowdeck.store.home import Home, locate
-from flowdeck.store.logs.log_writer import LogWriter
 from flowdeck.store.results.recorded_results import RecordedSubflow
 from flowdeck.store.results.result_files import ResultLostError
 from flowdeck.store.run_values import RunError, error_to_json
 from flowdeck.store.runs import flow_runs
 from flowdeck.store.runs.flow_runs import NewFlowRun
+from flowdeck.store.runs.unstarted_runs import fail_unstarted
 
 if TYPE_CHECKING:
     from flowdeck.store.records import FlowRun
@@ -86,16 +86,13 @@ def record_refused(spec: FlowSpec, code: CodeType, arguments: Mapping[str, Any],
     sentence = storable(str(error))
     new = _new(spec, code, _as_json(arguments), named("Failed", sentence), context.current_tags.get())
     described = RunError(type(error).__name__, sentence, "", new.source_file, code.co_firstlineno)
-    log = LogWriter(database.home.log_file(new.id), max_bytes=database.settings.log_max_bytes)
-    log.append(new.at, logging.ERROR, "engine", None, None, f"Not started: {sentence}")
-    log.close()
 
-    def record(connection: Connection) -> None:
+    def record(connection: Connection) -> int:
         key = flow_runs.insert(connection, new)
         flow_runs.set_columns(connection, key, {"ended_at": new.at, "error": error_to_json(described)})
-        flow_runs.add_log_counts(connection, key, 0, 1)
+        return key
 
-    database.write(record)
+    fail_unstarted(database, new.id, f"Not started: {sentence}", new.at, record)
 
 
 def attach(database: Database, spec: FlowSpec, key: int, incarnation: int) -> FlowRunContext:
