@@ -25,7 +25,7 @@ def settle(deck: Deck, folders: Collection[str] | None = None) -> None:
 
     Args:
         deck: the home.
-        folders: wait for these; None for all, and only while the engine is young.
+        folders: folders to wait for; None for all, and only while the engine is young.
     """
     status = deck.engine.status()
     if not status.running or status.started_at is None:

@@ -37,7 +37,7 @@ class LogView:
 
     Attributes:
         level: the lowest level that is shown; None for all.
-        last: only so many of the last records; None for all.
+        last: number of the last records to keep; None for all.
     """
 
     level: str | None = None
@@ -60,10 +60,10 @@ class LinesOutput:
     """Writes the lines of a log for people.
 
     Args:
-        reader: of the log; owned by the caller.
+        reader: reader of the log; owned by the caller.
         flow_name: stands where no task speaks.
-        view: what is wanted.
-        stream: where to.
+        view: the part of the log that is wanted.
+        stream: the stream to write to.
         first: the line to begin with.
     """
 
@@ -133,8 +133,8 @@ class RecordsOutput:
     """Writes the records of a log as JSON, one object a line, to stdout.
 
     Args:
-        reader: of the log; owned by the caller.
-        view: what is wanted.
+        reader: reader of the log; owned by the caller.
+        view: the part of the log that is wanted.
     """
 
     def __init__(self, reader: LogReader, view: LogView) -> None:

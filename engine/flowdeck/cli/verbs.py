@@ -24,8 +24,8 @@ class Parser(argparse.ArgumentParser):
 
     Args:
         prog: the command as it is typed.
-        description: what it does.
-        epilog: what stands below the options, laid out as it is.
+        description: description of what it does.
+        epilog: text below the options, laid out as it is.
     """
 
     def __init__(self, prog: str, description: str, epilog: str | None = None) -> None:

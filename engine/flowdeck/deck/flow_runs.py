@@ -88,7 +88,7 @@ class FlowRuns:
         """Return what decides whether runs move: `Waits.reason` tells it for each.
 
         Args:
-            keys: look at the processes of these runs; None for all that are not over.
+            keys: integer keys of the flow runs whose processes count; None for all runs that are not over.
         """
         return blockers.look(self._home.database, keys)
 
@@ -120,13 +120,13 @@ class FlowRuns:
         """Schedule a run of a flow, for an engine to start.
 
         Args:
-            flow: what to run.
+            flow: the flow to run.
             parameters: JSON values by name; those left out take their defaults.
-            name: of the run; None for a random one of two words.
-            scheduled_at: when to start; None for now.
+            name: name of the run; None for a random one of two words.
+            scheduled_at: time of the start; None for now.
             key: a name of your own for this request: asked again with the same, the first run is returned.
-            triggered_by: `cli`, `tui` or `api`.
-            tags: of the run.
+            triggered_by: origin of the request: `cli`, `tui` or `api`.
+            tags: tags of the run.
             origin: the run that is run once more, with these parameters.
 
         Raises:
@@ -150,11 +150,11 @@ class FlowRuns:
         """Schedule a new run of the flow of an earlier run, which stays as it is; the new one's origin is that run.
 
         Args:
-            reference: the earlier run.
+            reference: id, unique part of the id, or name of the earlier run.
             parameters: all of the new run's; None for those of the earlier one.
-            name: of the new run; None for a random one.
-            triggered_by: `cli`, `tui` or `api`.
-            tags: of the new run; None for those of the earlier one.
+            name: name of the new run; None for a random one.
+            triggered_by: origin of the request: `cli`, `tui` or `api`.
+            tags: tags of the new run; None for those of the earlier one.
 
         Raises:
             ParameterError: the parameters do not fit the flow as it is now.
@@ -171,8 +171,8 @@ class FlowRuns:
         """Schedule the next attempt of a run that failed, crashed or was cancelled; recorded calls are not run again.
 
         Args:
-            reference: the run.
-            completed: allow it for a completed run too.
+            reference: id, unique part of the id, or name of the run.
+            completed: whether a completed run may be retried too.
 
         Raises:
             RefusedError: the run is not over, is a subflow, or cannot be started from its record.
@@ -198,8 +198,8 @@ class FlowRuns:
         """Ask for a run to be cancelled; one that has not started is Cancelled at once.
 
         Args:
-            reference: the run.
-            force: do not wait for the run to tidy up.
+            reference: id, unique part of the id, or name of the run.
+            force: whether the run has no time to tidy up.
 
         Raises:
             RefusedError: the run is over, or is a subflow.

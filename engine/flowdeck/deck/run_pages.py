@@ -12,7 +12,7 @@ class RunPages:
     """A list of runs, read step by step. Each step is short, and may be made by any thread, one at a time."""
 
     def __init__(self, database: Database, scan: RunScan) -> None:
-        """Args: database: of the home. scan: the pass."""
+        """Args: database: database of the home. scan: the pass."""
         self._database = database
         self._scan = scan
 

@@ -29,10 +29,10 @@ class TaskRuns:
         """Return the task runs of a run's current attempt (or of another), in call order.
 
         Args:
-            flow_run_key: the run.
-            group: only the items of this `.map()` call.
-            flow_attempt: of this attempt of the run instead of the current one.
-            limit: how many at most; 0 for all.
+            flow_run_key: integer key of the flow run.
+            group: number of the `.map()` call whose items are wanted; None for all calls.
+            flow_attempt: number of the run's attempt; None for the current one.
+            limit: largest number of rows; 0 for all.
         """
         return task_run_queries.of_flow_run(
             self._home.reader(), flow_run_key, group=group, flow_attempt=flow_attempt, limit=limit

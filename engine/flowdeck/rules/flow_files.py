@@ -28,7 +28,7 @@ class OutlinedFlow:
 
     Attributes:
         function: name in the module; of a method `Class.method`.
-        line: of its `def`, or of the assignment (from 1).
+        line: line of its `def`, or of the assignment (from 1).
         name: what `name=` says, where that is plain text; None otherwise.
     """
 
@@ -71,7 +71,7 @@ def find_flows(source: bytes, filename: str) -> FlowFileOutline:
 
     Args:
         source: the file as it is on disk; its coding line is honoured.
-        filename: for messages only.
+        filename: name of the file, for messages only.
     """
     try:
         with warnings.catch_warnings():

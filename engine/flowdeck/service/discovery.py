@@ -49,7 +49,7 @@ class Discovery:
         """Follow a home.
 
         Args:
-            database: of the home.
+            database: database of the home.
             describer: asks what a file holds.
         """
         self._catalogue = Catalogue(database)

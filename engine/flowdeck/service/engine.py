@@ -50,7 +50,7 @@ class Engine:
         """Make it; `serve` runs it.
 
         Args:
-            database: of the home, whose engine lock is held.
+            database: database of the home, whose engine lock is held.
             started_by: `tui`, `cli` or `server`.
         """
         self._database = database
@@ -175,8 +175,8 @@ def run_engine(started_by: str, folder: Path | None = None, *, patient: bool = F
 
     Args:
         started_by: `tui` or `cli`: ends by itself when nobody needs it; `server`: stays.
-        folder: to watch from now on.
-        patient: wait for the end of another engine that serves the home.
+        folder: folder to watch from now on.
+        patient: whether to wait for the end of another engine that serves the home.
 
     Raises:
         FlowdeckError: the home or the folder cannot be used.

@@ -30,7 +30,7 @@ def cut(log: Path, max_bytes: int = LOG_MAX_BYTES) -> None:
 
     Args:
         log: engine.log; nothing happens when they go elsewhere, to a terminal or a journal.
-        max_bytes: how long it may be.
+        max_bytes: largest size in bytes.
     """
     with suppress(OSError):  # it goes on growing, which the next look may mend
         named = os.stat(log)

@@ -25,7 +25,7 @@ class Eviction:
     """Clears the results of one home."""
 
     def __init__(self, database: Database) -> None:
-        """Args: database: of the home."""
+        """Args: database: database of the home."""
         self._database = database
 
     async def serve(self) -> None:

@@ -30,7 +30,7 @@ class FlowFile:
         file: path relative to the folder.
         mtime_ns: time of the last change.
         size: in bytes.
-        sha256: of its content.
+        sha256: SHA-256 of its content.
         broken: it cannot be parsed; whether it makes flows is a guess by its text.
     """
 
@@ -46,7 +46,7 @@ class Snapshot:
     """What a look at a folder found.
 
     Attributes:
-        flow_files: by relative path.
+        flow_files: the flow files by relative path.
         changed: a Python file, of flows or not, is new, changed or gone since the look before.
     """
 

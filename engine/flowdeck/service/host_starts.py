@@ -23,10 +23,10 @@ def start_host(
     """Start a run host; what it says about itself goes to the engine's log.
 
     Args:
-        home: that it serves.
-        environment: from `host_environment`.
-        module: to run.
-        arguments: of the module.
+        home: the home that it serves.
+        environment: environment that `host_environment` returned.
+        module: name of the module to run.
+        arguments: arguments of the module.
         is_spare: its stdin and stdout are pipes to this process.
 
     Raises:

@@ -21,8 +21,8 @@ class Lifetime:
         """Begin with the full time.
 
         Args:
-            database: of the home.
-            clock: tells the time.
+            database: database of the home.
+            clock: the clock that tells the time.
         """
         self._database = database
         self._clock = clock

@@ -66,7 +66,7 @@ def judge(run: LiveRun, *, host_lives: bool, process_lives: bool, is_starting: b
         host_lives: its recorded host is that very process, and not a zombie.
         process_lives: the same of its flow process.
         is_starting: this engine has started a host for it, which is alive and may be about to say so.
-        age_seconds: how long it has been in its state.
+        age_seconds: seconds since the run entered its state.
     """
     cancelling = run.state_type is StateType.CANCELLING
     if run.host_pid is not None:

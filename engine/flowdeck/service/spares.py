@@ -84,9 +84,9 @@ class SpareKeeper:
         """Have none yet; `serve` starts them.
 
         Args:
-            database: of the home.
-            count: how many shall be ready of each Python in use.
-            clock: tells the time.
+            database: database of the home.
+            count: number of spares to keep ready for each Python in use.
+            clock: the clock that tells the time.
         """
         self._database = database
         self._count = count

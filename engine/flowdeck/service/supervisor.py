@@ -59,9 +59,9 @@ class Supervisor:
         """Watch a home.
 
         Args:
-            database: of the home.
+            database: database of the home.
             is_starting: tells whether a run host for (key, incarnation) is just coming up.
-            clock: tells the time.
+            clock: the clock that tells the time.
         """
         self._database = database
         self._is_starting = is_starting

@@ -47,10 +47,10 @@ class Worker:
         """Serve a home.
 
         Args:
-            database: of the home.
+            database: database of the home.
             spares: hosts that wait for a run.
-            limit: how many runs may be going at once; None for the default.
-            clock: tells the time.
+            limit: number of runs that may be under way at once; None for the default.
+            clock: the clock that tells the time.
         """
         self._database = database
         self._spares = spares

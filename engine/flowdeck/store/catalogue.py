@@ -43,7 +43,7 @@ class Catalogue:
     """Reads and writes the catalogue of one home."""
 
     def __init__(self, database: Database) -> None:
-        """Args: database: of the home."""
+        """Args: database: database of the home."""
         self._database = database
 
     def folders(self) -> list[str]:

@@ -115,10 +115,10 @@ def ensure(
     """Start an engine process if none runs, and wait until one serves the home.
 
     Args:
-        database: of the home.
-        interpreter: to start it with.
+        database: database of the home.
+        interpreter: path of the Python to start it with.
         started_by: `tui`, `cli` or `server`.
-        sleep: how to wait.
+        sleep: function that waits for seconds.
         replace_older: let an engine of an older flowdeck end first; the new one adopts its runs, and stays if that did.
     """
     current = status(database)

@@ -194,10 +194,10 @@ class CallQuery:
 
     Attributes:
         group: the items of this `.map()` call, each as a line of its own; None for all calls, each `.map()` as one.
-        text: only those whose name holds this text (case ignored).
+        text: text that the name must hold (case ignored); empty for all.
         order: `failed`: those with a failure first; `call`: as they were made; `slowest`: by the time they took.
-        offset: how many to leave out.
-        limit: how many at most; 0 for all.
+        offset: number of lines to leave out.
+        limit: largest number of rows; 0 for all.
     """
 
     group: int | None = None
@@ -212,8 +212,8 @@ class CallPage:
     """A stretch of the lines that a `CallQuery` means.
 
     Attributes:
-        query: what was asked.
-        total: how many lines there are, whatever the limit.
+        query: the query that was asked.
+        total: number of lines, whatever the limit.
         lines: those from the query's offset on.
     """
 
@@ -254,13 +254,13 @@ class RunQuery:
     """Which flow runs to list, and in which order.
 
     Attributes:
-        filter: conditions that they fulfil.
-        order: how they are sorted.
-        roots_only: leave out subflow runs.
+        filter: conditions that the runs fulfil.
+        order: order of the list.
+        roots_only: whether subflow runs are left out.
         parent_key: only direct subflow runs of this run's current attempt.
         after: begin behind this place (keyset paging), whether or not a run stands there; None for the start.
         backwards: go the other way: from the end, or from `after` towards the start; rows come in that direction.
-        limit: how many at most; 0 for all.
+        limit: largest number of rows; 0 for all.
     """
 
     filter: RunFilter = EVERYTHING

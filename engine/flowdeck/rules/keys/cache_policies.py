@@ -62,7 +62,7 @@ class CachePolicy:
         """Return the key that is made of the parts of a call, or None when there are none.
 
         Args:
-            parts: what `parts` returned.
+            parts: the parts that `parts` returned.
         """
         return content_hash(*parts) if parts else None
 
@@ -200,7 +200,7 @@ def task_input_hash(context: Any, arguments: Mapping[str, Any]) -> str | None:
 
     Args:
         context: what a key function is given.
-        arguments: of the call, by name.
+        arguments: arguments of the call, by name.
 
     Returns:
         The key, or None when an argument has no stable bytes: such a call is not cached.

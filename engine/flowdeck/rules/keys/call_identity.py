@@ -27,9 +27,9 @@ def call_key(parent: bytes, task_key: str, inputs: bytes, occurrence: int) -> by
 
     Args:
         parent: key of the call that makes it; empty for the flow itself.
-        task_key: of the task, or of the flow that is called.
+        task_key: key of the task, or of the flow that is called.
         inputs: see `call_inputs`.
-        occurrence: how many calls with the same parent, task and inputs came before it.
+        occurrence: number of earlier calls with the same parent, task and inputs.
     """
     text = b"%b\0%b\0%b%d" % (parent, task_key.encode("utf-8", "surrogatepass"), inputs, occurrence)
     return blake2b(text, digest_size=_KEY_BYTES).digest()

@@ -67,7 +67,7 @@ def input_key(
 
     Args:
         arguments: the values, in a tuple or list, or in a dict by parameter name (the order of names does not matter).
-        known: what stands for large objects, by their `id`: the key of the recorded call that made them.
+        known: keys of the recorded calls that made large objects, by the `id` of the object.
         limit: number of bytes beyond which it is given up.
 
     Returns:

@@ -17,7 +17,7 @@ class CacheOptions:
     """Options of a task's caching.
 
     Attributes:
-        policy: makes the key; NO_CACHE for no caching.
+        policy: cache policy that makes the key; NO_CACHE for no caching.
         expiration_seconds: how long a result is found again; None for ever.
         refresh: run in any case, and put the new result in the place of the old one; None as the setting says.
     """

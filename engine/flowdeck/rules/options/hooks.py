@@ -43,7 +43,7 @@ def with_those_of(hooks: Hooks, declared: Hooks, options: Iterable[str]) -> Hook
     """Return hooks with those of some options in their place, as `with_options` has them.
 
     Args:
-        hooks: as they are, also those that were added to the decorator's.
+        hooks: all hooks, those added to the decorator's included.
         declared: of the new options.
         options: names of the options that were given anew.
     """

@@ -49,7 +49,7 @@ class RetryPolicy:
 
         Args:
             attempt: its number, from 1.
-            uniform: where chance comes from.
+            uniform: source of random numbers between two bounds.
         """
         if attempt > self.retries:
             return None
@@ -74,7 +74,7 @@ def clamped_poisson_interval(mean: float, factor: float, uniform: Uniform = syst
     Args:
         mean: above 0.
         factor: above 0.
-        uniform: where chance comes from.
+        uniform: source of random numbers between two bounds.
     """
     highest = mean * (1 + factor)
     lowest = -mean * math.log1p(-(2.0 ** -(1 + factor))) / math.log(2)

@@ -39,8 +39,8 @@ class Serializer(Protocol):
         """Return the value.
 
         Args:
-            content: as `dumps` made it.
-            names: of the author's own module, for classes that were recorded while it ran as `__main__`.
+            content: bytes that `dumps` made.
+            names: names of the author's own module, for classes that were recorded while it ran as `__main__`.
         """
         ...
 
@@ -162,7 +162,7 @@ def from_bytes(content: bytes, own: Serializer, names: Mapping[str, Any]) -> Any
     """Return the value of what was recorded.
 
     Args:
-        content: as `to_bytes` made it.
+        content: bytes that `to_bytes` made.
         own: the serializer that the author asked for, in case it is one of the author's.
         names: see `Serializer.loads`.
 

@@ -82,7 +82,7 @@ class Fields(ParameterType):
     """The fields of a model, as far as its schema tells of them.
 
     Attributes:
-        fields: by name as the input has it.
+        fields: the fields by their name in the input.
         required: those that must be given.
         is_closed: no others are taken.
     """

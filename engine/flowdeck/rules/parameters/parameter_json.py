@@ -32,7 +32,7 @@ class Written:
     """A value as JSON.
 
     Attributes:
-        value: what to store.
+        value: the value to store.
         whole: nothing in it had to be replaced by `<TypeName>`.
     """
 

@@ -49,7 +49,7 @@ class UnfitError(Exception):
 
     Attributes:
         verdict: what is said of it, the end of a sentence: `must be a whole number, not 'x'`.
-        path: where in the parameter's value it lies.
+        path: path to the value within the parameter.
     """
 
     def __init__(self, verdict: str, path: Path = ()) -> None:

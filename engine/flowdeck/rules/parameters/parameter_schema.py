@@ -23,9 +23,9 @@ def schema(signature: Signature, type_hints: Mapping[str, Any], docstring: str |
     """Return the JSON schema of a flow's parameters.
 
     Args:
-        signature: of the function.
+        signature: signature of the function.
         type_hints: its annotations, resolved.
-        docstring: of the function; what it says of a parameter becomes the description of its property.
+        docstring: docstring of the function; what it says of a parameter becomes the description of its property.
 
     Returns:
         An object schema: a property for each parameter, in order; `required` names those without a default.

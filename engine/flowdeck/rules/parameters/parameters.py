@@ -92,10 +92,10 @@ def coerce(name: str, annotation: Any, value: Any, *, flow_name: str | None = No
     """Make of a value what the annotation of its parameter asks, as pydantic's lax mode does: `"5"` -> 5.
 
     Args:
-        name: of the parameter, for the error.
+        name: name of the parameter, for the error.
         annotation: a resolved one; `inspect.Parameter.empty` and unresolved texts ask nothing.
-        value: what was given.
-        flow_name: for the error.
+        value: the value that was given.
+        flow_name: name of the flow, for the error.
 
     Raises:
         ParameterError: it cannot be made of this value.
@@ -116,7 +116,7 @@ def coerce_all(
         signature: of the flow's function.
         hints: its annotations, as `type_hints` gives them.
         values: one for each parameter.
-        flow_name: for the error.
+        flow_name: name of the flow, for the error.
 
     Raises:
         ParameterError: the first value that does not fit.

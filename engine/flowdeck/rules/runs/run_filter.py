@@ -82,7 +82,7 @@ class Term:
     """One condition.
 
     Attributes:
-        key: of `KEYS`, or `TEXT`, or `REGEX`.
+        key: a key of `KEYS`, or `TEXT`, or `REGEX`.
         values: one of them holds.
         is_negated: none of them holds.
     """

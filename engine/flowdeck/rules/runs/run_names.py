@@ -65,8 +65,8 @@ def filled(template: str | Callable[..., Any], parameters: Mapping[str, Any], pl
 
     Args:
         template: a text with places such as `{region}`, or a function without arguments, or of `parameters`.
-        parameters: of the run, by name.
-        places: what a text may name besides, where no parameter has that name.
+        parameters: parameters of the run, by name.
+        places: further names that a text may use, where no parameter has that name.
 
     Raises:
         UsageError: there is no such place, or the function gives no text.

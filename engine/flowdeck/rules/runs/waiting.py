@@ -16,13 +16,13 @@ class Surroundings:
     """What is known around a run when it is looked at.
 
     Attributes:
-        now: aware.
+        now: the time, aware.
         engine_running: an engine serves the home.
         process_alive: the process that is recorded for the run is there; None when none is recorded, or unknown.
-        run_limit: how many runs the engine starts at once; None when unknown.
-        runs_started: how many it has started that are not over.
+        run_limit: number of runs that the engine starts at once; None when unknown.
+        runs_started: number of runs that it has started and that are not over.
         engine_starting: an engine is being started just now.
-        remedy: how to get an engine, for whoever reads this where.
+        remedy: advice on how to get an engine, for the place where it is read.
     """
 
     now: datetime
@@ -44,10 +44,10 @@ def waiting_reason(
     """Say why a run does not move; None when it does, or is over.
 
     Args:
-        state_type: of the run.
-        state_name: of the run.
-        scheduled_at: when it shall start; None when nothing was said.
-        around: what is known beside the run.
+        state_type: type of the run's state.
+        state_name: name of the run's state.
+        scheduled_at: time at which it shall start; None for no such time.
+        around: circumstances of the run.
         zone: time zone of the reader; None for that of the machine.
     """
     if state_type is StateType.SCHEDULED:

@@ -19,8 +19,8 @@ class Moment:
     """A point in time, given as such or as so long ago.
 
     Attributes:
-        at: aware; None when it is counted back from now.
-        ago_seconds: how far back.
+        at: aware time; None when it is counted back from now.
+        ago_seconds: seconds before now.
     """
 
     at: datetime | None = None
@@ -44,7 +44,7 @@ def moment(text: str, now: datetime, zone: tzinfo | None, *, is_end: bool = Fals
 
     Args:
         text: a duration (so long ago), a date, a time of today, both with T between, `today`, `yesterday` or `now`.
-        now: aware.
+        now: the time, aware.
         zone: time zone of the one who types; None for that of the machine.
         is_end: a day then stands for its end, else for its start.
     """

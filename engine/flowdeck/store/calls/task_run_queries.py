@@ -93,9 +93,9 @@ def call_page(connection: Connection, flow_run_key: int, query: CallQuery, now: 
     """Return a stretch of a run's calls of the current attempt, and how many there are.
 
     Args:
-        connection: of the store.
-        flow_run_key: the run.
-        query: which, and in which order.
+        connection: a connection for reading.
+        flow_run_key: integer key of the flow run.
+        query: the calls to list, and their order.
         now: microseconds since 1970 UTC; up to then a call that is not over has taken its time.
     """
     first = flow_run_key * CALLS_PER_RUN

@@ -44,12 +44,12 @@ def take_over(
     """Complete a call with a value that is known.
 
     Args:
-        connection: of a writer, inside a transaction.
+        connection: a connection for writing, inside a transaction.
         call: the call.
         state: COMPLETED by type; Cached by name when the value is of the cache.
-        at: when, in microseconds.
-        value: what it is.
-        origin: where it comes from.
+        at: time of the change, in microseconds since 1970 UTC.
+        value: the value itself.
+        origin: origin of the value.
         made: the call's row is there already.
 
     Returns:

@@ -67,7 +67,7 @@ def format_record(
 
     Args:
         at_microseconds: wall time since 1970 UTC.
-        level_number: as in `logging`; one between two levels counts as the lower.
+        level_number: level as a number of `logging`; one between two levels counts as the lower.
         source: logger, print, stdout, stderr or engine.
         task_number: number of the task call in its run; None when the flow itself speaks.
         task_name: name of that call.

@@ -39,7 +39,7 @@ def head_test(query: LineQuery, first_task_id: int) -> Callable[[bytes], bool] |
     """Return what tells whether a record is meant, by its head; None when all are.
 
     Args:
-        query: what is meant.
+        query: the query of the list.
         first_task_id: added to the number of a task call it is the id of its task run.
     """
     if not query.least_level and not query.heads_only and query.task_run_id is None:
@@ -70,7 +70,7 @@ def matching(
 
     Args:
         chunk: whole lines; the last one may lack its newline.
-        query: what is meant.
+        query: the query of the list.
         is_meant: tells it of a record by its head; None when all are.
         is_shown: whether it is true of the record that the chunk begins in the middle of.
     """

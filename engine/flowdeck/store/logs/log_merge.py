@@ -40,8 +40,8 @@ class LogPart:
     """One of the files.
 
     Attributes:
-        reader: of the file; from now on the merged log's own.
-        run_name: given to its lines; empty for the run whose log it is.
+        reader: reader of the file; owned by the merged log from now on.
+        run_name: name of the run for its lines; empty for the run whose log it is.
     """
 
     reader: LogReader

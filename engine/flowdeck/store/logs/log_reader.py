@@ -30,7 +30,7 @@ class LogReader:
 
     Args:
         path: the log file; it need not exist (yet).
-        flow_run_id: what `records` gives as the run.
+        flow_run_id: id of the flow run that `records` gives.
         first_task_id: added to the number of a task call it is the id of its task run.
     """
 

@@ -37,7 +37,7 @@ class ResultFiles:
         """Name the folder; it is made when first needed.
 
         Args:
-            folder: of the home.
+            folder: folder of the home.
             durable: bring files to the disk before they count, for power loss.
         """
         self._folder = folder

@@ -22,8 +22,8 @@ class Waits:
 
     Attributes:
         engine_running: an engine serves the home.
-        run_limit: how many runs it starts at once.
-        runs_started: how many places are taken, by runs that it claimed or that have a run host.
+        run_limit: number of runs that it starts at once.
+        runs_started: number of slots that are occupied, by runs that it claimed or that have a run host.
         lost: keys of runs whose process is there no more.
     """
 
@@ -45,10 +45,10 @@ class Waits:
 
         Args:
             run: the run.
-            now: aware.
+            now: the time, aware.
             zone: time zone of the reader; None for that of the machine.
             engine_starting: an engine is being started just now.
-            remedy: how the reader gets an engine.
+            remedy: advice on how the reader gets an engine.
         """
         if run.is_final:
             return None
@@ -69,8 +69,8 @@ def look(database: Database, keys: Collection[int] | None) -> Waits:
     """Look at the engine, its places and the processes of runs.
 
     Args:
-        database: of the home.
-        keys: of the runs whose processes count; None for all that are not over.
+        database: database of the home.
+        keys: integer keys of the flow runs whose processes count; None for all runs that are not over.
     """
     connection = database.reader()
     wanted = _with_processes(connection) if keys is None else keys

@@ -97,10 +97,10 @@ def resume(connection: Connection, key: int, new: NewFlowRun, at: int) -> tuple[
     """Begin the next attempt of a subflow run that is over, in the process of the run that calls it again.
 
     Args:
-        connection: of a writer, inside a transaction.
-        key: of the subflow run.
-        new: the run that would be made if there was none: whose process, from which call.
-        at: when, in microseconds.
+        connection: a connection for writing, inside a transaction.
+        key: integer key of the subflow run.
+        new: the run that would be made if there was none, with its process and its call.
+        at: time of the change, in microseconds since 1970 UTC.
 
     Returns:
         Its attempt and incarnation from now on, or None when it is not over.
@@ -134,10 +134,10 @@ def set_state(
     """Change a flow run's state if the transition table allows it from where the run now is.
 
     Args:
-        connection: of a writer, inside a transaction.
-        key: the run.
+        connection: a connection for writing, inside a transaction.
+        key: integer key of the flow run.
         state: the new state.
-        at: when, in microseconds.
+        at: time of the change, in microseconds since 1970 UTC.
         incarnation: of the process that says so; a process that has been replaced is refused. None for an engine or
             a user, who may speak of any.
         expected: narrower than the table: only from these types.
@@ -201,14 +201,14 @@ def schedule_again(  # noqa: PLR0913 - who asks, for what, and what goes along
     """Let an engine start the next attempt of a run that is over.
 
     Args:
-        connection: of a writer, inside a transaction.
-        key: the run.
-        state: of the type SCHEDULED.
-        at: when, in microseconds.
+        connection: a connection for writing, inside a transaction.
+        key: integer key of the flow run.
+        state: a state of the type SCHEDULED.
+        at: time of the change, in microseconds since 1970 UTC.
         attempt: the number of that attempt.
         environment: JSON object of the environment that it shall have; None for the engine's.
-        incarnation: see `set_state`.
-        expected: see `set_state`.
+        incarnation: incarnation of the process that says so; see `set_state`.
+        expected: types from which it may change; see `set_state`.
         columns: further columns to set with it.
 
     Returns:

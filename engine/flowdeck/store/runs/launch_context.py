@@ -39,10 +39,10 @@ def why_not_startable(
     """Say why a run cannot be started from its record, as the end of a sentence; None when it can.
 
     Args:
-        source_file: that defines its flow.
-        function: of its flow.
-        parameters: that it would have.
-        participle: what shall be done with it, `retried`.
+        source_file: path of the file that defines its flow.
+        function: name of its flow's function.
+        parameters: the parameters that it would have.
+        participle: the action as a participle, such as `retried`.
     """
     # Only where it is asked: a run host does without what parameters need.
     from flowdeck.rules.parameters.parameter_json import is_placeholder  # noqa: PLC0415

@@ -27,8 +27,8 @@ def take(connection: Connection, key: int) -> list[OrphanedHooks]:
     """Take what is due for a run that is over and for its subflow runs; nobody else gets it.
 
     Args:
-        connection: of a writer, inside a transaction.
-        key: of the run.
+        connection: a connection for writing, inside a transaction.
+        key: integer key of the flow run.
     """
     if not flow_runs.is_over(connection, key):
         return []

@@ -167,12 +167,12 @@ def end(
     One that crashed is scheduled again, if its author said so and it can be started from its record.
 
     Args:
-        connection: of a writer, inside a transaction.
+        connection: a connection for writing, inside a transaction.
         holder: the run and its processes, which are gone.
-        at: when, in microseconds.
+        at: time of the change, in microseconds since 1970 UTC.
         reason: the sentence for a crash; a run that was being cancelled is Cancelled.
-        columns: facts to note in either case, such as the exit code.
-        environment: that the next start shall have; None for the engine's.
+        columns: columns to set in either case, such as the exit code.
+        environment: environment of the next start; None for the engine's.
 
     Returns:
         The state that it was given; None when it had a final state, or belongs to another process by now.

@@ -51,9 +51,9 @@ def of_filter(connection: Connection, wanted: RunFilter, now: datetime) -> Condi
     """Write a filter as SQL.
 
     Args:
-        connection: to look up what the filter names, and to carry out its regular expressions.
+        connection: a connection for reading, for what the filter names and for its regular expressions.
         wanted: the filter.
-        now: from which `24h` counts back.
+        now: the time from which `24h` counts back.
     """
     sql: list[str] = []
     values: list[Any] = []

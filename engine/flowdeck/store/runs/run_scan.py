@@ -39,9 +39,9 @@ class RunScan:
         """Begin at the query's place.
 
         Args:
-            connection: for the look-ups that the filter needs; later steps may use another one.
-            query: what to list; its limit is the caller's business.
-            now: from which `24h` counts back.
+            connection: a connection for the look-ups that the filter needs; later steps may use another one.
+            query: the list; its limit is the caller's business.
+            now: the time from which `24h` counts back.
         """
         self._query = query
         self._conditions = all_conditions(connection, query, now)

@@ -28,10 +28,10 @@ class RunRequest:
     Attributes:
         at: now.
         name: None for a random one of two words.
-        scheduled_at: when to start; None for now.
-        key: by which the same request is known again.
-        triggered_by: `cli`, `tui` or `api`.
-        tags: of the run.
+        scheduled_at: time of the start; None for now.
+        key: deduplication key of the request.
+        triggered_by: origin of the request: `cli`, `tui` or `api`.
+        tags: tags of the run.
     """
 
     at: int
@@ -48,9 +48,9 @@ def scheduled(
     """Return the run of a flow, for an engine to start.
 
     Args:
-        flow: what to run.
+        flow: the flow to run.
         parameters: JSON values by name.
-        request: what else is wanted.
+        request: the options of the new run.
         origin: the run that is run once more.
 
     Raises:
@@ -104,7 +104,7 @@ def check_record(run: FlowRun, participle: str, parameters: Mapping[str, Any]) -
 
     Args:
         run: the run.
-        participle: what shall be done with it, `retried`.
+        participle: the action as a participle, such as `retried`.
         parameters: with which.
 
     Raises:
