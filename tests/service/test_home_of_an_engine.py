@@ -20,12 +20,14 @@ from flowdeck.service.lifetime import HomeWatch
 from flowdeck.store.home import Home
 from tests.support.live_home import PATIENCE_SECONDS
 
+HOME_FILES = ("engine.lock", "state.db", "state.db-wal", "state.db-shm")
+
 
 @pytest.fixture
 def made(tmp_path: Path) -> Home:
     home = Home(tmp_path)
-    for path in (home.engine_lock, home.database):
-        path.touch()
+    for name in HOME_FILES:
+        (tmp_path / name).touch()
     return home
 
 
@@ -33,20 +35,29 @@ def test_home_that_stays(made: Home) -> None:
     """What is written into it changes nothing."""
     watch = HomeWatch(made)
     made.database.write_text("more")
-    assert not watch.is_gone()
+    assert not watch.missing()
 
 
-@pytest.mark.parametrize("name", ["engine.lock", "state.db"])
+def test_database_that_was_emptied(made: Home) -> None:
+    """The same file, but nothing in it."""
+    made.database.write_text("rows")
+    watch = HomeWatch(made)
+    assert not watch.missing()
+    made.database.write_text("")
+    assert watch.missing() == ["state.db"]
+
+
+@pytest.mark.parametrize("name", HOME_FILES)
 def test_home_that_is_not_the_same(made: Home, name: str) -> None:
     """A file that is gone, and one that was put in its place."""
     watch = HomeWatch(made)
     (made.path / "kept").hardlink_to(made.path / name)  # so that its number is not given out again
     (made.path / name).unlink()
-    assert watch.is_gone()
+    assert watch.missing() == [name]
     (made.path / name).touch()
-    assert watch.is_gone()
+    assert watch.missing() == [name]
     (made.path / "kept").replace(made.path / name)
-    assert not watch.is_gone()
+    assert not watch.missing()
 
 
 class OneEngine:

@@ -8,6 +8,7 @@ FlowdeckError
 ├── NotFoundError          what was named does not exist (exit code 3)
 ├── RefusedError           it exists, but may not be done now (exit code 1)
 ├── StoreError             the home or its database cannot be used
+│   └── FilesRemovedError  its files were removed while they were in use
 ├── MissingContextError    called outside a flow or task run
 ├── FailedRun              the result of a failed run was asked for and its exception is gone
 ├── CrashedRun             the result of a crashed run was asked for
@@ -51,6 +52,10 @@ class RefusedError(FlowdeckError):
 
 class StoreError(FlowdeckError):
     """The home folder or its database cannot be used."""
+
+
+class FilesRemovedError(StoreError):
+    """Files of the home's database were removed under this process; no later try can do better."""
 
 
 class MissingContextError(FlowdeckError):

@@ -17,6 +17,7 @@ from flowdeck.service import engine_log
 from flowdeck.service.discovery import Discovery
 from flowdeck.service.engine_log import say
 from flowdeck.service.eviction import Eviction
+from flowdeck.service.idle_checkpoint import IdleCheckpoint
 from flowdeck.service.lifetime import HomeWatch, Lifetime
 from flowdeck.service.spares import SpareKeeper
 from flowdeck.service.supervisor import Supervisor
@@ -27,6 +28,7 @@ from flowdeck.store.database.database import Database
 from flowdeck.store.database.feed import ChangeFeed
 from flowdeck.store.database.sqlite import DatabaseError
 from flowdeck.store.engines import STAYS, EngineLock
+from flowdeck.store.home import Home
 from flowdeck.store.processes import RUN_ID_VARIABLE
 from flowdeck.store.records import Changes
 from flowdeck.store.runs import process_claims
@@ -36,7 +38,7 @@ POLL_SECONDS: Final = 0.25
 SETTLE_SECONDS: Final = 0.02
 """Bells that ring within this time are answered together."""
 STORE_PAUSE_SECONDS: Final = 1.0
-HOME_LOOK_SECONDS: Final = 1.0
+HOME_LOOK_SECONDS: Final = 0.5
 """How often it is looked at whether the home is still there, and how long the engine's log has become."""
 LOCK_PATIENCE_SECONDS: Final = 5.0
 """How long to wait for an engine that is just leaving: its row is gone, its lock not yet."""
@@ -129,13 +131,23 @@ class Engine:
 
     async def _watch_home(self) -> None:
         home, watch = self._database.home, HomeWatch(self._database.home)
+        checkpoints = IdleCheckpoint(self._database)
         while True:
             engine_log.cut(home.engine_log)
             await asyncio.sleep(HOME_LOOK_SECONDS)
-            if watch.is_gone():
+            if missing := watch.missing():
                 self._home_is_gone = True
-                self._stop(f"The home {home.path} was removed or replaced under this engine, which ends.")
+                self._stop(_why_gone(home, missing))
                 return
+            await asyncio.to_thread(checkpoints.look)
+
+
+def _why_gone(home: Home, missing: list[str]) -> str:
+    if not home.path.exists() or home.engine_lock.name in missing:
+        return f"The home {home.path} was removed or replaced under this engine, which ends."
+    were = "was" if len(missing) == 1 else "were"
+    names = " and ".join(missing)
+    return f"{names} of the home {home.path} {were} removed, replaced or emptied under this engine, which ends."
 
 
 async def _ring(feed: ChangeFeed) -> None:

@@ -47,11 +47,23 @@ class HomeWatch:
 
     def __init__(self, home: Home) -> None:
         """Remember the home as it is."""
-        self._files = {path: _identity(path) for path in (home.engine_lock, home.database)}
+        names = [home.engine_lock.name, *(f"{home.database.name}{suffix}" for suffix in ("", "-wal", "-shm"))]
+        self._files = {home.path / name: _identity(home.path / name) for name in names}
+        self._database, self._was_empty = home.database, _is_empty(home.database)
 
-    def is_gone(self) -> bool:
-        """Tell whether the home was removed, or has other files by now: then its lock protects nothing any more."""
-        return any(known is None or _identity(path) != known for path, known in self._files.items())
+    def missing(self) -> list[str]:
+        """Return the names of files that were removed, replaced or emptied: then locks protect nothing any more."""
+        gone = [path.name for path, known in self._files.items() if known is None or _identity(path) != known]
+        if not self._was_empty and _is_empty(self._database) and self._database.name not in gone:
+            gone.append(self._database.name)
+        return gone
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return os.stat(path).st_size == 0
+    except OSError:
+        return True
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

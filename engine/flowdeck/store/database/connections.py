@@ -85,6 +85,7 @@ def _set_up(home: Home, connection: sqlite.Connection, full_durability: bool) ->
     if found < SCHEMA_VERSION:
         _migrate(home, connection)
     connection.execute(f"PRAGMA synchronous = {'FULL' if full_durability else 'NORMAL'}")
+    connection.execute("PRAGMA secure_delete = ON")  # an environment that was stored for a start may hold secrets
     connection.execute("PRAGMA busy_timeout = 0")  # `Database` waits by itself: it may be told to stop meanwhile
     if not sqlite.WAL_RESET_FIXED:
         connection.execute("PRAGMA wal_autocheckpoint = 0")

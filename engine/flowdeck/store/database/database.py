@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from flowdeck.rules.exceptions import StoreError
+from flowdeck.rules.exceptions import FilesRemovedError, StoreError
 from flowdeck.store.database import (
     connections,
     descriptor_guard,
@@ -84,6 +84,7 @@ class Database:
         self._shared_memory: forks.Identity | None = None
         self._orphaned = False
         self._closed = False
+        self._is_saved = False
         self._ringer = Ringer(self.home.bells)
         self._descriptors: dict[int, int] = {}  # of writers: this process's, and one inherited in a fork
         self._writer: sqlite.Connection | None = None
@@ -219,7 +220,7 @@ class Database:
         """One of the operations failed: each gets a transaction of its own, so that only the guilty one fails."""
         if isinstance(error, StoreError):  # no transaction could be begun: that concerns them all
             for ticket in batch:
-                ticket.error, ticket.done = StoreError(str(error)), True
+                ticket.error, ticket.done = type(error)(str(error)), True
             return
         if len(batch) == 1:
             batch[0].error, batch[0].done = self._explain(error), True
@@ -261,10 +262,11 @@ class Database:
             suspend_guard.hold()
             pause_seconds = min(pause_seconds * 2, 0.02)
 
-    def _checkpoint(self, writer: sqlite.Connection) -> None:
-        # RESTART holds the writer's lock throughout, so that no other commit can reset the WAL meanwhile.
+    def _checkpoint(self, writer: sqlite.Connection, mode: str = "RESTART") -> bool:
+        # RESTART and TRUNCATE hold the writer's lock throughout, so that no other commit can reset the WAL meanwhile.
         with suppress(sqlite.OperationalError):  # the rows are safe without it; the next one tries again
-            writer.execute("PRAGMA wal_checkpoint(RESTART)")
+            return not writer.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0]
+        return False
 
     def _explain(self, error: Exception) -> Exception:
         if isinstance(error, sqlite.OperationalError) and "full" in str(error):
@@ -290,6 +292,16 @@ class Database:
         self._check_usable()
         return connections.open_reader(self.home)
 
+    def checkpoint(self) -> bool:
+        """Copy the write-ahead log into state.db, and empty it; False when a reader or writer was in the way.
+
+        Raises:
+            StoreError: the files cannot be used any more.
+        """
+        with self._lock:
+            self._check_usable()
+            return self._writer is None or self._checkpoint(self._writer, "TRUNCATE")
+
     def close(self) -> None:
         """Close what this process has open; a later call of any method fails."""
         with self._lock, descriptor_guard.opening:
@@ -310,6 +322,14 @@ class Database:
         writer, opened = descriptor_guard.opened_by(self.home, connect)
         self._descriptors |= opened
         return writer
+
+    def _save_what_was_removed(self) -> None:
+        """Copy the rows of a removed write-ahead log into state.db, if that harms nobody; once is enough."""
+        writer, was_saved, self._is_saved = self._writer, self._is_saved, True
+        if was_saved or writer is None or not descriptor_guard.can_be_saved(self.home, self._descriptors):
+            return
+        with suppress(sqlite.DatabaseError):
+            writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def leave_foreign_files(self) -> None:
         """If our files were closed under us, never let SQLite close those that have their numbers now."""
@@ -355,7 +375,11 @@ class Database:
     def _check_usable(self) -> None:
         if self._closed:
             raise StoreError(f"{self.home.database} was closed in this process.")
-        descriptor_guard.check(self.home, self._descriptors)
+        try:
+            descriptor_guard.check(self.home, self._descriptors)
+        except FilesRemovedError:
+            self._save_what_was_removed()
+            raise
         if self._orphaned:
             raise StoreError(
                 f"This process was forked from one that has ended, and cannot use {self.home.path} safely. "

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from flowdeck.rules.exceptions import StoreError
+from flowdeck.rules.exceptions import FilesRemovedError, StoreError
 from flowdeck.store.home import Home
 
 T = TypeVar("T")
@@ -84,10 +84,11 @@ def descriptors_of(home: Home) -> dict[int, int]:
 
 
 def are_intact(descriptors: Mapping[int, int]) -> bool:
-    """Tell whether these still lead to the files that they led to. Asked before each commit, so it is kept short."""
+    """Tell whether these lead to the same files, and those stand in a folder. Asked before each commit: kept short."""
     try:
         for descriptor, inode in descriptors.items():
-            if os.fstat(descriptor).st_ino != inode:
+            status = os.fstat(descriptor)
+            if status.st_ino != inode or not status.st_nlink:
                 return False
     except OSError as error:
         if error.errno != errno.EBADF:
@@ -96,13 +97,59 @@ def are_intact(descriptors: Mapping[int, int]) -> bool:
     return True
 
 
+def removed_files(home: Home, descriptors: Mapping[int, int]) -> list[str]:
+    """Return the names of the database's files that are not those any more that these descriptors lead to."""
+    inodes = set(descriptors.values())
+    names = [f"{home.database.name}{suffix}" for suffix in _SUFFIXES]
+    held = {status.st_ino for status in _statuses(descriptors)}
+    if not inodes <= held:
+        return []  # closed, which is another matter
+    return [name for name in names if _inode(home.path / name) not in inodes]
+
+
+def can_be_saved(home: Home, descriptors: Mapping[int, int]) -> bool:
+    """Tell whether what the removed write-ahead log holds may be copied into state.db: nobody else has made another.
+
+    Then this process, and others that had the files open before, are the only ones that know of it, and their locks
+    still work: they are in the shared memory, or in the removed one that all of them have.
+    """
+    inodes, log, memory = set(descriptors.values()), f"{home.database}-wal", f"{home.database}-shm"
+    return (
+        _inode(home.database) in inodes
+        and not os.path.lexists(log)
+        and (_inode(memory) in inodes or not os.path.lexists(memory))
+    )
+
+
+def _statuses(descriptors: Mapping[int, int]) -> list[os.stat_result]:
+    found: list[os.stat_result] = []
+    for descriptor in descriptors:
+        with suppress(OSError):
+            found.append(os.fstat(descriptor))
+    return found
+
+
+def _inode(path: str | os.PathLike[str]) -> int | None:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None
+
+
 def check(home: Home, descriptors: Mapping[int, int]) -> None:
     """Refuse to go on with files that are not ours any more.
 
     Raises:
+        FilesRemovedError: one of them was removed from its folder.
         StoreError: one of them was closed.
     """
     if not are_intact(descriptors):
+        if removed := removed_files(home, descriptors):
+            raise FilesRemovedError(
+                f"{' and '.join(removed)} of {home.path} {'was' if len(removed) == 1 else 'were'} removed or replaced "
+                "while flowdeck had the home open, so nothing more can be recorded here. End what uses the home "
+                "(`flowdeck server stop`), then `flowdeck doctor` says what is left of it."
+            )
         raise StoreError(
             f"Code of this process has closed files in {home.path} that flowdeck had open (os.closerange does that), "
             "so nothing more of it can be recorded. Let it close only what it has opened, or run it in a process of "

@@ -177,6 +177,7 @@ def _assignments(state: State, at: int, columns: Mapping[str, Any]) -> dict[str,
         assignments.setdefault("ended_at", at)
         assignments.setdefault("error", None)  # that of an earlier attempt is not the reason of this end
         assignments.setdefault("crashes", 0)
+        assignments.setdefault("environment", None)  # it was for a start, and may hold secrets
     return assignments
 
 
