@@ -95,8 +95,6 @@ class FlowdeckApp(KeyedApp):
         self.runs_pane = RunsPane(self)
         self.flows_pane = FlowsPane(self, folder)
         self._header = Header(self.render_context.glyphs)
-        self.last_words = ""
-        """What is to be said on the terminal after leaving; empty for nothing."""
         self._dialogs = Dialogs(self, self.render_context.glyphs, self.submit)
         self._jumper = Jumper(self, self.render_context.glyphs, PANES, self._jump_to)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from flowdeck.deck import Deck
 
+CRASH_EXIT: Final = 1
 USAGE_EXIT: Final = 2
 _SIGNAL_EXIT_BASE: Final = 128
 _RESET: Final = (
@@ -33,7 +34,7 @@ def main(folder: str) -> int:
     """Show the flows of a folder and all runs of the home until the user leaves.
 
     Returns:
-        Exit code: 0, or 1 when the home cannot be used, or 2 when there is no such folder or no terminal.
+        Exit code: 0, or 1 when the home cannot be used or the screen broke, or 2 when there is no such folder or no terminal.
     """
     path = Path(folder).expanduser()
     if not path.is_dir():
@@ -43,11 +44,16 @@ def main(folder: str) -> int:
     with _quiet_textual():
         # Imported here: Textual reads its settings while it is imported, and a wrong folder is told at once.
         from flowdeck_tui.app import FlowdeckApp  # noqa: PLC0415
-        from flowdeck_tui.terminal.cell_screen import take_any_bytes  # noqa: PLC0415
+        from flowdeck_tui.terminal.quiet_app import crash_sentence  # noqa: PLC0415
     _leave_on_signals()
-    take_any_bytes()
-    app = FlowdeckApp(os.path.realpath(path), _open_deck)
-    app.run()
+    try:
+        app = FlowdeckApp(os.path.realpath(path), _open_deck)
+        app.run()
+    except Exception as error:  # whatever broke, the user gets a sentence and an exit code
+        if os.environ.get("FLOWDECK_DEBUG"):
+            raise
+        sys.stderr.write(f"flowdeck: {crash_sentence(error)}\n")
+        return CRASH_EXIT
     if app.last_words:
         sys.stderr.write(f"flowdeck: {app.last_words}\n")
     return app.return_code or 0

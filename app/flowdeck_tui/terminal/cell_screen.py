@@ -1,4 +1,4 @@
-"""The one place that reaches into Textual: updates that send only cells that changed, and any bytes as keys.
+"""Updates that send only cells that changed: with `screen_driver`, the one place that reaches into Textual.
 
 Textual's own update of a part of a line begins at the left edge of the widget: a clock in the seventh column costs
 the six columns before it, 370 bytes instead of 60. It also sends each row anew when a list or a log moves by a line;
@@ -8,16 +8,11 @@ test holds both kinds of update against each other.
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 from rich.console import Console
 from rich.control import Control
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
-from textual.app import App
-from textual.drivers import linux_driver
 from textual.geometry import Region
 from textual.screen import Screen
 from textual.strip import Strip
@@ -142,13 +137,6 @@ class CellScreen(Screen[None]):
         self._cell_compositor = CellCompositor()
         self._compositor = self._cell_compositor
 
-    def on_mount(self) -> None:
-        """Whatever wrote to the terminal while the app was away: it is not what we left there."""
-        self.app.app_resume_signal.subscribe(self, self._on_return)
-
-    def _on_return(self, app: App[Any]) -> None:
-        self.forget()
-
     def repaint(self) -> None:
         """Send everything again: something else may have written to the terminal."""
         self.forget()
@@ -161,13 +149,3 @@ class CellScreen(Screen[None]):
     def on_screen_suspend(self) -> None:
         """A dialog draws over the panes."""
         self.forget()
-
-
-def take_any_bytes() -> None:
-    """Let bytes that are no UTF-8 (a paste of another encoding) become U+FFFD; stock Textual ends with a traceback."""
-    strict = codecs.getincrementaldecoder
-
-    def tolerant(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
-        return partial(strict(encoding), errors="replace")
-
-    linux_driver.getincrementaldecoder = tolerant  # pyright: ignore[reportPrivateImportUsage]

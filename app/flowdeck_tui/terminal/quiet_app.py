@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
+import traceback
+from collections.abc import Generator
 from typing import Final
 
+import psutil
 from textual import events
 from textual.app import App
+from textual.driver import Driver
+from textual.filter import Monochrome
 from textual.message import Message
 from textual.widget import Widget
 
+from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.terminal.cell_screen import CellScreen
+from flowdeck_tui.terminal.screen_driver import ScreenDriver
 from flowdeck_tui.text.theme import THEME
+from flowdeck_tui.terminal.colourless import Colourless
 
 PATIENCE_SECONDS: Final = 0.5
 """How long a text field may take over one key before the next is looked at all the same."""
@@ -29,13 +39,21 @@ class QuietApp(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.animation_level = "none"
+        self.last_words = ""
+        """What is to be said on the terminal after leaving; empty for nothing."""
         self._held = contextlib.ExitStack()
+        if self.no_color:
+            self._filters[:] = [one for one in self._filters if not isinstance(one, Monochrome)] + [Colourless()]
         self.register_theme(THEME)
         self.theme = THEME.name
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give the tones that our widgets need to themes that do not know them."""
         return THEME.variables
+
+    def get_driver_class(self) -> type[Driver]:
+        """Talk to the terminal in a way of our own."""
+        return ScreenDriver
 
     def get_default_screen(self) -> CellScreen:
         """Changes are sent cell by cell."""
@@ -65,6 +83,46 @@ class QuietApp(App[None]):
     def on_unbound_key(self, key: str) -> None:
         """Take note of a key that does nothing where the focus is."""
 
+    # -- standing aside and ending -----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def suspend(self) -> Generator[None]:
+        """Lend the terminal; it comes back whatever happens meanwhile. Stock Textual leaves it dead after an exception."""
+        raised: BaseException | None = None
+        with super().suspend():
+            try:
+                yield
+            except BaseException as error:  # noqa: BLE001 - raised again as soon as the terminal is back
+                raised = error
+            if isinstance(self._driver, ScreenDriver):
+                self._driver.restore_attributes()
+        if raised is not None:
+            raise raised
+
+    def stop_job(self) -> bool:
+        """Stop as ctrl+z stops any program of a shell; False when no shell waits that could continue us."""
+        if not isinstance(self._driver, ScreenDriver) or not has_shell():
+            return False
+        os.killpg(0, signal.SIGTSTP)  # also a program that has started us, such as sudo: the shell waits for that
+        return True
+
+    def _resume_signal(self) -> None:
+        """Draw everything: something else has used the terminal."""
+        super()._resume_signal()
+        for screen in self.screen_stack:
+            if isinstance(screen, CellScreen):
+                screen.forget()
+        self.screen.refresh(layout=True)
+
+    def _fatal_error(self) -> None:
+        """End with one sentence that names the place; stock Textual prints pages of frames with their variables."""
+        if os.environ.get("FLOWDECK_DEBUG"):
+            super()._fatal_error()
+            return
+        if self._exception is not None:
+            self.last_words = crash_sentence(self._exception)
+        self._close_messages_no_wait()
+
     def hold(self) -> None:
         """Draw nothing from now on: nobody looks."""
         if not self.app_focus:
@@ -93,3 +151,26 @@ async def _caught_up(widget: Widget) -> None:
     widget.call_later(done.set)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(done.wait(), PATIENCE_SECONDS)
+
+
+def crash_sentence(error: BaseException) -> str:
+    """Say that the screen broke, where and by what."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    ours = next((f for f in reversed(frames) if "flowdeck" in f.filename), None)
+    through = f", called from {os.path.basename(ours.filename)}:{ours.lineno}" if ours and ours != frames[-1] else ""
+    said = inert_line(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    return f"The screen broke and has ended: {said}{place}{through}. Runs go on; start it again with: flowdeck"
+
+
+def has_shell() -> bool:
+    """Tell whether a shell has started us that can continue us when we stop; not so in a window of its own."""
+    session, group, pid = os.getsid(0), os.getpgrp(), os.getppid()
+    try:
+        while pid > 0 and os.getsid(pid) == session:
+            if os.getpgid(pid) != group:
+                return True
+            pid = psutil.Process(pid).ppid()
+    except (OSError, psutil.Error):
+        return False
+    return False
