@@ -144,6 +144,11 @@ class KeyedApp(QuietApp):
         else:
             self.screen.refresh(layout=True)
 
+    def action_app_stop(self) -> None:
+        """Stop like any program of a shell, which `fg` continues."""
+        if not self.stop_job():
+            self.status.say("No shell has started this screen, so none could bring it back: ctrl+z does nothing here.")
+
     async def action_palette_open(self) -> None:
         """List every action by name."""
         await self.palette.open_commands(self.chain())

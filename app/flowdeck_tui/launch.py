@@ -34,7 +34,8 @@ def main(folder: str) -> int:
     """Show the flows of a folder and all runs of the home until the user leaves.
 
     Returns:
-        Exit code: 0, or 1 when the home cannot be used or the screen broke, or 2 when there is no such folder or no terminal.
+        Exit code: 0, or 1 when the home cannot be used or the screen broke, or 2 when there is no such folder or no
+        terminal.
     """
     path = Path(folder).expanduser()
     if not path.is_dir():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from flowdeck import flow, task
+from flowdeck.cli import printing
 from flowdeck.deck import Deck, RunQuery
 from tests.cli.conftest import Command
 from tests.cli.seeds import SCHEMA, Seeds
@@ -240,3 +244,12 @@ def test_text_that_json_cannot_hold(command: Command, seeds: Seeds) -> None:
     run_id = seeds.run(parameters={"x": float("nan"), "y": [float("inf")], "file": "odd-\udc80"})
     shown = command("flow-run", "inspect", run_id, "--json").json
     assert shown["parameters"] == {"x": "NaN", "y": ["Infinity"], "file": "odd-\udc80"}
+
+
+def test_json_holds_no_controls_of_the_reading_direction(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """They are escapes, and the text is the same to whoever reads it."""
+    text = "a\u202eb\u2066c\u200fd\u061ce\u2028f\x9bg\x7fh"
+    printing.json_lines([{"name": text}])
+    out = capfdbinary.readouterr().out.decode()
+    assert out.strip().isprintable()
+    assert json.loads(out) == {"name": text}

@@ -20,7 +20,7 @@ _KEY_LABELS: Final = {
     "question_mark": "?",
 }
 
-FORBIDDEN_KEYS: Final = frozenset({f"ctrl+{letter}" for letter in "abhijmsz"} | {f"f{n}" for n in range(1, 13)})
+FORBIDDEN_KEYS: Final = frozenset({f"ctrl+{letter}" for letter in "abhijms"} | {f"f{n}" for n in range(1, 13)})
 """Keys that terminals, multiplexers and flow control keep for themselves."""
 
 

@@ -208,6 +208,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("focus.previous", ("shift+tab",), "Part before", "Move the focus the other way.", (_C.EVERYWHERE,)),
     Action("screen.repaint", ("ctrl+r",), "Repaint", "Draw the screen again.", (_C.EVERYWHERE,)),
     Action(
+        "app.stop",
+        ("ctrl+z",),
+        "Suspend",
+        "To the shell, from anywhere; fg comes back. Runs go on.",
+        (_C.EVERYWHERE,),
+        priority=True,
+    ),
+    Action(
         "palette.open",
         (":", "ctrl+p"),
         "Commands",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from flowdeck.rules.text.terminal_text import inert_line
@@ -19,6 +18,7 @@ from flowdeck_tui.form.form_controls import ChoiceField, LinesField
 from flowdeck_tui.form.form_fields import Entry, Filled, FormField, Path, fields_of, read, schema_of_values, strangers
 from flowdeck_tui.text.present import Glyphs, Tone, is_broken
 from flowdeck_tui.widgets.bar import Bar
+from flowdeck_tui.widgets.dialog import Dialog
 from flowdeck_tui.widgets.field import Field
 from flowdeck_tui.widgets.footer import Footer
 from flowdeck_tui.widgets.note import Note
@@ -142,7 +142,7 @@ def _widget_of(field: FormField, glyphs: Glyphs) -> Field | LinesField | ChoiceF
     return LinesField(field.initial, placeholder=field.note)
 
 
-class RunForm(ModalScreen[None]):
+class RunForm(Dialog[None]):
     """Asks for the parameters of a flow and hands them over when all of them are well."""
 
     AUTO_FOCUS: ClassVar[str | None] = ""  # on_mount does it, without scrolling a form that is not laid out yet

@@ -9,7 +9,6 @@ from typing import ClassVar, Final
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.actions.action import Context
@@ -19,6 +18,7 @@ from flowdeck_tui.text.present import Glyphs, Tone
 from flowdeck_tui.text.row_source import Cell, Row, RowKey
 from flowdeck_tui.widgets.bar import Bar
 from flowdeck_tui.widgets.columns import Column
+from flowdeck_tui.widgets.dialog import Dialog
 from flowdeck_tui.widgets.footer import Footer
 from flowdeck_tui.widgets.tree_table import TreeTable
 
@@ -82,7 +82,7 @@ class _CopyRows:
         return Row(self.key(index), cells)
 
 
-class CopyScreen(ModalScreen[Copying | None]):
+class CopyScreen(Dialog[Copying]):
     """Asks what to copy."""
 
     AUTO_FOCUS: ClassVar[str | None] = ""

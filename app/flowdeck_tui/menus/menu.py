@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Final, Protocol
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from flowdeck_tui.actions.action import Context
@@ -16,6 +15,7 @@ from flowdeck_tui.text.present import Glyphs, Tone
 from flowdeck_tui.text.row_source import RowSource
 from flowdeck_tui.widgets.bar import Bar
 from flowdeck_tui.widgets.columns import Column
+from flowdeck_tui.widgets.dialog import Dialog
 from flowdeck_tui.widgets.field import Field
 from flowdeck_tui.widgets.footer import Footer
 from flowdeck_tui.widgets.note import Note
@@ -42,7 +42,7 @@ class MenuRows(RowSource, Protocol):
         ...
 
 
-class MenuScreen(ModalScreen[Any]):
+class MenuScreen(Dialog[Any]):
     """A list with a text field above it; the answer is that of the row that was chosen, None when none was."""
 
     AUTO_FOCUS: ClassVar[str | None] = ""

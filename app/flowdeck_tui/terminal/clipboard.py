@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from flowdeck.rules.text.terminal_text import inert
+
 MOST_BYTES: Final = 74_994
 """Terminals drop longer texts: their OSC 52 would be longer than the 100,000 bytes that xterm and others take."""
 _TMUX_SECONDS: Final = 2.0
@@ -34,7 +36,12 @@ class CopyChoice:
 
 def fits(text: str) -> bool:
     """Tell whether terminals take a text of this length."""
-    return len(_bytes_of(text)) <= MOST_BYTES
+    return len(pasteable(text).encode()) <= MOST_BYTES
+
+
+def pasteable(text: str) -> str:
+    """Make a text harmless where it is pasted: a shell obeys escape sequences, and bidi controls hide what runs."""
+    return inert(_bytes_of(text).decode("utf-8", "replace"))
 
 
 def copy(text: str, what: str, environment: Mapping[str, str], send: Callable[[str], None]) -> str:
@@ -49,8 +56,8 @@ def copy(text: str, what: str, environment: Mapping[str, str], send: Callable[[s
         environment: tells whether this is tmux.
         send: sends OSC 52 to the terminal.
     """
-    text = _bytes_of(text).decode("utf-8", "replace")
-    size = f"{len(_bytes_of(text)):,} bytes"
+    text = pasteable(text)
+    size = f"{len(text.encode()):,} bytes"
     if not environment.get("TMUX"):
         send(text)
         return f"Copied the {what}, {size}. Nothing arrives: allow OSC 52 in the terminal, or y then w for a file."
@@ -64,7 +71,7 @@ def _to_tmux(text: str) -> bool:
     try:
         done = subprocess.run(
             ["tmux", "load-buffer", "-w", "-"],
-            input=_bytes_of(text), capture_output=True, timeout=_TMUX_SECONDS, check=False,
+            input=text.encode(), capture_output=True, timeout=_TMUX_SECONDS, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return False

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import Final
 
 import psutil
-from textual import events
+from textual import events, on
 from textual.app import App
 from textual.driver import Driver
 from textual.filter import Monochrome
@@ -20,9 +20,9 @@ from textual.widget import Widget
 
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.terminal.cell_screen import CellScreen
+from flowdeck_tui.terminal.colourless import Colourless
 from flowdeck_tui.terminal.screen_driver import ScreenDriver
 from flowdeck_tui.text.theme import THEME
-from flowdeck_tui.terminal.colourless import Colourless
 
 PATIENCE_SECONDS: Final = 0.5
 """How long a text field may take over one key before the next is looked at all the same."""
@@ -87,7 +87,7 @@ class QuietApp(App[None]):
 
     @contextlib.contextmanager
     def suspend(self) -> Generator[None]:
-        """Lend the terminal; it comes back whatever happens meanwhile. Stock Textual leaves it dead after an exception."""
+        """Lend the terminal; it comes back whatever happens meanwhile, which stock Textual does not promise."""
         raised: BaseException | None = None
         with super().suspend():
             try:
@@ -96,6 +96,7 @@ class QuietApp(App[None]):
                 raised = error
             if isinstance(self._driver, ScreenDriver):
                 self._driver.restore_attributes()
+        self.draw_anew()
         if raised is not None:
             raise raised
 
@@ -106,9 +107,9 @@ class QuietApp(App[None]):
         os.killpg(0, signal.SIGTSTP)  # also a program that has started us, such as sudo: the shell waits for that
         return True
 
-    def _resume_signal(self) -> None:
+    @on(Driver.SignalResume)
+    def draw_anew(self) -> None:
         """Draw everything: something else has used the terminal."""
-        super()._resume_signal()
         for screen in self.screen_stack:
             if isinstance(screen, CellScreen):
                 screen.forget()

@@ -1,4 +1,4 @@
-"""How the screen and its terminal talk: sizes, what is typed, standing aside. With `cell_screen`, the reach into Textual.
+"""How the screen and its terminal talk: sizes, what is typed, standing aside. Reaches into Textual.
 
 Textual's own driver takes what it does not understand for keys, ends with what its parser raises, believes COLUMNS and
 LINES, and starts a second time when it is continued after a stop from outside.
@@ -42,17 +42,25 @@ _RELEASED: Final = "3"
 _MODIFIERS_MOST: Final = 256
 
 
+class _KeyParser(XTermParser):
+    """Textual's knowledge of keys and mouse."""
+
+    def keys(self, text: str, *, alt: bool = False) -> Iterator[events.Key]:
+        """Yield the keys of a character or a whole sequence; none for one that is none."""
+        return (event for event in self._sequence_to_key_events(text, alt) if event.key != Keys.Ignore)
+
+
 class TokenEvents:
     """The events that tokens are; none for an answer that nobody waits for."""
 
     def __init__(self) -> None:
-        self._parser = XTermParser()
+        self._parser = _KeyParser()
 
     def of(self, token: Token) -> list[Message]:
         """Return the events of a token."""
         match token.kind:
             case Kind.CHARACTER:
-                return [*self._keys(token.text)]
+                return [*self._parser.keys(token.text)]
             case Kind.ESCAPE:
                 return [events.Key("escape", "\x1b")]
             case Kind.PASTE:
@@ -73,20 +81,15 @@ class TokenEvents:
         if _SYNCHRONIZED.fullmatch(text):
             return [TerminalSupportsSynchronizedOutput()]
         if text in ANSI_SEQUENCES_KEYS:
-            return [*self._keys(text)]
+            return [*self._parser.keys(text)]
         plain = _plain_key(text)
-        return [] if plain is None else [*self._keys(plain)]
-
-    def _keys(self, text: str) -> Iterator[events.Key]:
-        for event in self._parser._sequence_to_key_events(text):
-            if event.key != Keys.Ignore:
-                yield event
+        return [] if plain is None else [*self._parser.keys(plain)]
 
     def _keys_with_alt(self, text: str) -> Iterator[events.Key]:
         if text in ANSI_SEQUENCES_KEYS:
-            yield from self._keys(text)
+            yield from self._parser.keys(text)
             return
-        for event in self._parser._sequence_to_key_events(text[1:], alt=True):
+        for event in self._parser.keys(text[1:], alt=True):
             # No character: it is no text, and a letter with alt is not the letter.
             yield events.Key(event.key if event.key.startswith("alt+") else f"alt+{event.key}", None)
 
@@ -138,7 +141,11 @@ class ScreenDriver(LinuxDriver):
         try:
             self.run_input_thread()
         except Exception as error:  # noqa: BLE001 - the screen ends with one sentence, whatever it was
-            self._app.call_later(self._app._handle_exception, error)
+            self._app.call_later(self._raise, error)
+
+    @staticmethod
+    def _raise(error: Exception) -> None:
+        raise error
 
     def run_input_thread(self) -> None:
         """Read until the driver stops."""

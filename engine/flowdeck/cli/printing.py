@@ -11,8 +11,11 @@ from typing import Any, Final, TextIO
 
 from flowdeck.rules.text.terminal_text import inert
 
-_UPPER_CONTROLS: Final = re.compile("[\x7f-\x9f]")
-"""What JSON may hold as it is and a terminal takes for the beginning of a sequence."""
+_UNSAFE_IN_JSON: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON may hold as it is, and a terminal takes for a sequence or for another direction of reading.
+
+Escaped it is the same text to whoever reads the JSON.
+"""
 
 
 def note(sentence: str) -> None:
@@ -37,7 +40,7 @@ def json_lines(values: Iterable[Any], indent: int | None = None) -> None:
     for value in values:
         text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
         if not text.isprintable():
-            text = _UPPER_CONTROLS.sub(lambda control: f"\\u{ord(control[0]):04x}", text)
+            text = _UNSAFE_IN_JSON.sub(lambda control: f"\\u{ord(control[0]):04x}", text)
         # A lone surrogate, which UTF-8 cannot hold, becomes `\udc80`: in JSON that is its escape.
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()

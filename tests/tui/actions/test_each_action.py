@@ -185,6 +185,7 @@ CASES: dict[str, Case] = {
     "focus.next": Case("j", lambda seen: seen.log.has_focus),
     "focus.previous": Case("j tab", lambda seen: seen.runs.table.has_focus),
     "screen.repaint": Case("", shows("brave-otter")),
+    "app.stop": Case("", says("No shell has started this screen")),
     "palette.open": Case("", shows("commands", "Rerun")),
     "help.open": Case("", shows("help", "◷ Scheduled")),
     "app.leave": Case("", lambda seen: seen.app._exit),

@@ -103,3 +103,11 @@ def test_a_broken_file_offers_its_error(home: SeededHome) -> None:
     assert found["traceback"].startswith("Traceback")
     assert found["path"] == f"{home.folder}/bad.py"
     assert "name" not in found
+
+
+def test_what_is_pasted_commands_nothing() -> None:
+    """Escape sequences are taken out, controls and those that turn the direction of reading are shown."""
+    sent: list[str] = []
+    clipboard.copy("a\x1b[31mb\x1b]52;c;cm0=\x07c\x07\u202ed\u200fe\n\tf", "line", {}, sent.append)
+    assert sent == ["abc\u2407\\u202ed\\u200fe\n\tf"]
+    assert clipboard.pasteable("\x1b") == "\u241b"

@@ -18,7 +18,7 @@ _SEQUENCE: Final = re.compile(
     rf"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^{_CONTROLS}]*(?:\x1b\\|\x9c)"  # DCS, SOS, PM, APC
     r"|\x1b[ -/]+[0-~]"  # character sets, as `tput sgr0` sends them
 )
-_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _LINE_END: Final = re.compile(r"(?<!\r)\r+(?=\n|\Z)")
 
 
