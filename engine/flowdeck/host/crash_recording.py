@@ -75,13 +75,13 @@ def end_run(
     One that crashed and has crash retries left is scheduled again instead.
 
     Args:
-        database: of the home.
-        run_id: of the run.
+        database: the database of the home.
+        run_id: the UUID of the run.
         holder: the run and its processes, which are gone.
         reason: the sentence for a crash.
         columns: facts to note in either case.
-        log: of the run.
-        environment: that the next start of a run that crashed shall have; None for the engine's.
+        log: the log of the run.
+        environment: the environment that the next start of a run that crashed shall have; None for the engine's.
 
     Returns:
         The state that it was given; None when it had one, or belongs to another process by now.

@@ -33,8 +33,8 @@ class LoadError(FlowdeckError):
     """A flow file cannot be imported.
 
     Args:
-        path: of the flow file.
-        error: what its code raised.
+        path: the path of the flow file.
+        error: the exception that its code raised.
 
     Attributes:
         error: what its code raised, as it is recorded; the traceback is the author's part of it.
@@ -67,7 +67,7 @@ def load_file(path: Path, module_name: str | None = None) -> ModuleType:
 
     Args:
         path: the file.
-        module_name: its name in `sys.modules`; None for that in its package, or else `module_name_of(path)`.
+        module_name: the name of its module in `sys.modules`; None for that in its package, or `module_name_of(path)`.
 
     Raises:
         NotFoundError: there is no such file.
@@ -151,7 +151,7 @@ class ClassFlow(NamedTuple):
         """Return it as a flow that needs no object: it is called on the class, or on a new object of it.
 
         Args:
-            name: of the flow, for the error.
+            name: the name of the flow, for the error.
 
         Raises:
             RefusedError: its class takes arguments.

@@ -44,7 +44,7 @@ def count_oom_kills(root: str = "/") -> OomKills:
     """Read the counters as they are now.
 
     Args:
-        root: where `proc` is found, and below which every mount point lies.
+        root: the folder in which `proc` is found, and below which every mount point lies.
     """
     groups, mounts = (_text(os.path.join(root, "proc/self", name)) for name in ("cgroup", "mountinfo"))
     file = counter_file(groups, mounts)
@@ -56,8 +56,8 @@ def counter_file(groups: str, mounts: str) -> str | None:
     """Return the file that counts the kills in the control group of a process; None when there is none.
 
     Args:
-        groups: its `/proc/PID/cgroup`.
-        mounts: its `/proc/PID/mountinfo`.
+        groups: the text of its `/proc/PID/cgroup`.
+        mounts: the text of its `/proc/PID/mountinfo`.
     """
     for kind, name in (("cgroup", "memory.oom_control"), ("cgroup2", "memory.events")):
         group = _group(groups, kind)

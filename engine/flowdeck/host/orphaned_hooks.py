@@ -33,9 +33,9 @@ def run_hooks(database: Database, key: int, environment: Mapping[str, str] | Non
     """Run the hooks that are due for a run, and for its subflow runs, since their process did not live to do it.
 
     Args:
-        database: of the home.
-        key: of the run.
-        environment: of the run; None for this process's own.
+        database: the database of the home.
+        key: the integer key of the run.
+        environment: the environment of the run; None for this process's own.
 
     Raises:
         StoreError: the store cannot be used.

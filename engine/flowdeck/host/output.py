@@ -79,11 +79,11 @@ class OutputStream:
         """Take over the end to read from.
 
         Args:
-            descriptor: of the pipe; `close` closes it.
+            descriptor: the descriptor of the pipe; `close` closes it.
             source: `stdout` or `stderr`.
-            log: of the run.
-            mask: for every text.
-            clock: tells the time.
+            log: the log of the run.
+            mask: the function that masks secrets in every text.
+            clock: the clock that tells the time.
         """
         os.set_blocking(descriptor, False)
         self.descriptor = descriptor

@@ -81,9 +81,9 @@ def import_by_package(path: Path, place: PackagePlace, code: CodeType) -> Module
     """Import a file under its name in its package, with its packages before it.
 
     Args:
-        path: of the file.
-        place: of the file; `prepare` has agreed.
-        code: of the file.
+        path: the path of the file.
+        place: the place of the file in its package; `prepare` has agreed.
+        code: the code of the file.
 
     Raises:
         BaseException: what the code of the file or of a package around it raises.

@@ -47,7 +47,7 @@ def members(root: int | None, run_id: str, protected: Collection[int]) -> list[M
     """Return the processes of a run, without those of `protected` and what these have started.
 
     Args:
-        root: whose descendants belong to the run; it does not belong to it itself; None when
+        root: the process whose descendants belong to the run, but not it itself; None when
             there is no such process any more.
         run_id: processes that carry it in their environment belong to the run, wherever they are.
         protected: engine and run hosts: a flow may have started an engine, which then serves others.

@@ -38,7 +38,13 @@ class WorkerLine:
     """Makes values of what comes; known once the flow's process has said hello."""
 
     def __init__(self, line: Line, descriptor: int, on_order: Callable[[tuple[Message, list[Part]]], None]) -> None:
-        """Args: line: the connection. descriptor: of it. on_order: called with every frame that is no answer."""
+        """Make the worker's end.
+
+        Args:
+            line: the connection.
+            descriptor: the descriptor of the connection.
+            on_order: the function that gets every message which is no answer.
+        """
         self._line = line
         self._on_order = on_order
         self._pid = os.getpid()

@@ -31,7 +31,7 @@ class WorkerValues:
     """Makes values of what comes, and the other way round."""
 
     def __init__(self, hello: Hello) -> None:
-        """Take over the looks of the flow's process. Args: hello: what it said."""
+        """Copy sys.path and argv of the flow's process. Args: hello: the first message of that process."""
         sys.path[:] = hello.sys_path
         sys.argv[:] = hello.sys_argv
         self._flow_files = hello.flow_files

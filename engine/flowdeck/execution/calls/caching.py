@@ -59,12 +59,12 @@ def key_of(
     """Return the key of a call, in the note that is kept with its result.
 
     Args:
-        spec: of the task.
-        function: of the task.
-        args: of the call, resolved.
-        kwargs: of the call, resolved.
-        run: that the call belongs to.
-        task_run: the call.
+        spec: the options of the task.
+        function: the function of the task.
+        args: the positional arguments of the call, resolved.
+        kwargs: the keyword arguments of the call, resolved.
+        run: the flow run that the call belongs to.
+        task_run: the task run of the call, as a key function sees it.
     """
     if run.recorder.results.caching == "off":
         return CacheNote("", "Not cached: caching is off (setting caching).")
@@ -88,11 +88,11 @@ def find(
     """Return what is recorded under a key, or the note that says why there is nothing.
 
     Args:
-        spec: of the task.
-        function: of the task.
-        run: that the call belongs to.
-        keyed: of `key_of`.
-        now: microseconds since 1970 UTC.
+        spec: the options of the task.
+        function: the function of the task.
+        run: the flow run that the call belongs to.
+        keyed: the note that `key_of` gave.
+        now: the time, in microseconds since 1970 UTC.
     """
     records, options = run.recorder.results, spec.cache
     shown = f"key {keyed.key if len(keyed.key) <= _SHOWN_KEY else keyed.key[:_SHOWN_KEY] + '…'} ({keyed.reason})"

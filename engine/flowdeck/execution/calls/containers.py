@@ -75,8 +75,8 @@ def strays_in(value: Any, is_stray: Callable[[Any], bool]) -> str | None:
     """Return where in a plain object a value stands that nobody will replace there; None when there is none.
 
     Args:
-        value: of any type; only of a plain object something is returned.
-        is_stray: tells whether a value is looked for.
+        value: a value of any type; only of a plain object something is returned.
+        is_stray: the function that tells whether a value is looked for.
     """
     if not _is_plain_object(type(value)) or PLAIN.issuperset(map(type, _attributes(value).values())):
         return None

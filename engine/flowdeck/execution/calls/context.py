@@ -126,7 +126,7 @@ class FlowRunContext:
         return os.getpid() != self._pid
 
     def number_call(self, task_name: str) -> tuple[int, int]:
-        """Give out the next call: its id, and its index among the calls of this task.
+        """Allocate a call id, and the index of the call among those of its task.
 
         Raises:
             MissingContextError: in a forked process.
@@ -149,13 +149,13 @@ class FlowRunContext:
         return self.identity.first_task_id + number, index
 
     def number_group(self) -> int:
-        """Give out the number of the next `.map()` call, from 1."""
+        """Allocate the number of a `.map()` call, from 1."""
         with self._lock:
             self._groups += 1
             return self._groups
 
     def occurrence(self, parent_id: int | None, task_key: str, input_key: bytes) -> int:
-        """Return the how-manieth call (from 0) this is with the same parent, task and inputs."""
+        """Return the occurrence index (from 0) of a call among those with the same parent, task and inputs."""
         call = (parent_id, task_key, input_key)
         with self._lock:
             if self._given_back and (free := self._given_back.get(call)):
@@ -173,8 +173,8 @@ class FlowRunContext:
         """Let no call begin any more, nor another attempt of one.
 
         Args:
-            error: that the flow ended with. A cancel also ends the processes in which calls run, and cancels
-                asynchronous calls.
+            error: the exception that the flow ended with; None for none. A cancel also ends the processes in which
+                calls run, and cancels asynchronous calls.
         """
         self.closing = True
         self.runners.end_pauses()

@@ -25,7 +25,7 @@ def wait(futures: Iterable[TaskFuture[T]], timeout: float | None = None) -> Done
     """Wait until all futures are over, however they end.
 
     Args:
-        futures: of submitted calls.
+        futures: the futures of submitted calls.
         timeout: seconds to wait at most; None for as long as it takes.
 
     Returns:
@@ -43,7 +43,7 @@ def as_completed(futures: Iterable[TaskFuture[T]], timeout: float | None = None)
     """Give each future as soon as its call is over, each once.
 
     Args:
-        futures: of submitted calls.
+        futures: the futures of submitted calls.
         timeout: seconds for all of them together; None for as long as it takes.
 
     Raises:

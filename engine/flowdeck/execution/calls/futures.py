@@ -63,7 +63,7 @@ class TaskFuture(Generic[T]):
 
         Args:
             timeout: seconds to wait at most; None for as long as it takes.
-            raise_on_failure: raise what the call raised; otherwise return the exception.
+            raise_on_failure: True to raise what the call raised; False to return the exception.
 
         Raises:
             TimeoutError: the call was not over in time.
@@ -140,7 +140,7 @@ class TaskFutureList(list[TaskFuture[T]], Generic[T]):
 
         Args:
             timeout: seconds for all of them together; None for as long as it takes.
-            raise_on_failure: raise what an item raised; otherwise its exception stands in the list.
+            raise_on_failure: True to raise what an item raised; False to have its exception in the list.
 
         Raises:
             TimeoutError: an item was not over in time.

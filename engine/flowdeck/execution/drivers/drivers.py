@@ -78,7 +78,7 @@ class SyncDriver:
     may_repeat = True
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
-        """Args: clock: to sleep by."""
+        """Args: clock: the clock to sleep by."""
         self.clock = clock
 
     async def record(self, recorder: Recorder, fact: Fact) -> bool:
@@ -142,7 +142,7 @@ class AsyncDriver:
     may_repeat = True
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
-        """Args: clock: tells the time; sleeping is asyncio's."""
+        """Args: clock: the clock that tells the time; sleeping is asyncio's."""
         self.clock = clock
 
     async def record(self, recorder: Recorder, fact: Fact) -> bool:

@@ -133,8 +133,8 @@ def stepping(run: FlowRunContext, *, wanted: bool) -> SteppingDriver:
     """Return a driver for one call of a generator.
 
     Args:
-        run: that the call belongs to.
-        wanted: its items are to be recorded.
+        run: the flow run that the call belongs to.
+        wanted: whether its items are to be recorded.
     """
     return SteppingDriver(YieldedItems(wanted=wanted, limit=run.recorder.results.max_bytes))
 
@@ -149,8 +149,8 @@ def suspended_in(run: FlowRunContext | None, call: int | str) -> Generator[None]
     """For the life of a generator: should its run end before it, its row is closed with the run's.
 
     Args:
-        run: that called it; None when none did.
-        call: id of the task run, or of the subflow.
+        run: the flow run that called it; None when none did.
+        call: the id of the task run, or of the subflow.
     """
     if run is None:
         yield
@@ -166,8 +166,8 @@ def iterate(life: Life, name: str) -> Generator[Any, Any, None]:
     """Return a generator that lives the life of a call.
 
     Args:
-        life: of the call; under a `SteppingDriver`, or under another one: then its items come when it is over.
-        name: of the task or flow.
+        life: the body of the call; under a `SteppingDriver`, or under another one: then its items come when it is over.
+        name: the name of the task or flow.
     """
     items = _iterate(life, name, contextvars.copy_context())
     _open.add(items)

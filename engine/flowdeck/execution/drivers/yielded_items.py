@@ -20,8 +20,8 @@ class YieldedItems:
         """Make it empty.
 
         Args:
-            wanted: otherwise items are only counted.
-            limit: in bytes; more items are not kept, and neither are those before.
+            wanted: True to keep the items; False to count them only.
+            limit: the size of all kept items, in bytes; beyond it none is kept, not even those before.
         """
         self.count = 0
         self._left = limit if wanted else -1

@@ -1,4 +1,4 @@
-"""Hooks as decorators: `@my_flow.on_failure` above a function hangs it up on the flow, behind those of its options."""
+"""Hooks as decorators: `@my_flow.on_failure` above a function registers it, behind those of the flow's options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calling what an author has hung up on a run: hooks, and the condition of a retry. What they raise harms nothing."""
+"""Calling registered hooks, and the condition of a retry. What they raise is logged and changes nothing else."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ async def run_hooks(
     """Call hooks one after another, in the context of their run.
 
     Args:
-        kind: such as `failure`.
-        hooks: to call.
+        kind: the kind of the hooks, such as `failure`.
+        hooks: the functions to call.
         arguments: flow or task, its run, its state; of a transaction that alone.
-        run: whose log is told of a hook that fails; None outside of all runs.
-        driver: of the run.
+        run: the flow run whose log names a hook that fails; None outside of all runs.
+        driver: the driver of the run.
     """
     for hook in hooks:
         try:

@@ -47,7 +47,7 @@ class RetryTimers:
     """Calls functions after a time, from one thread that is there while there is something to wait for."""
 
     def __init__(self, name: str) -> None:
-        """Args: name: of the thread."""
+        """Args: name: the name of the thread."""
         self._name: Final = name
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()

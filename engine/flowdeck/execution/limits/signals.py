@@ -41,8 +41,9 @@ def handled(interrupt: Interrupt, is_over: Callable[[], bool]) -> Generator[None
     process that the author forks: multiprocessing ends its workers with SIGTERM.
 
     Args:
-        interrupt: brings the exception into the run, not in the middle of a commit.
-        is_over: tells whether the run has its final state: then SIGTERM brings nothing, its hooks are at work.
+        interrupt: the function that raises the exception in the run, not in the middle of a commit.
+        is_over: the function that tells whether the run has its final state: then SIGTERM does nothing, as its
+            hooks are at work.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

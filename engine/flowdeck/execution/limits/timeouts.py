@@ -40,10 +40,10 @@ class TimeLimit:
         """Let the time begin.
 
         Args:
-            timeout_seconds: how long the attempt may take.
-            what: whose attempt it is, such as `Task run 'load-0'`.
-            interrupt: brings an exception into the main thread, not in the middle of a commit.
-            clock: to measure by.
+            timeout_seconds: the time that the attempt may take, in seconds.
+            what: the run that the attempt is of, such as `Task run 'load-0'`.
+            interrupt: the function that raises an exception in the main thread, not in the middle of a commit.
+            clock: the clock to measure by.
         """
         self.timeout_seconds = timeout_seconds
         self.what = what

@@ -44,9 +44,9 @@ class RunLogger(logging.LoggerAdapter[logging.Logger]):
         """Make a logger.
 
         Args:
-            run: None for a logger that is told in vain.
-            task: of the run; None for the flow itself.
-            only: what it is told is of this run even where the calling code belongs to another.
+            run: the flow run; None for a logger that discards records.
+            task: the task run; None for the flow itself.
+            only: whether its records are of this run even where the calling code belongs to another.
         """
         super().__init__(RUN_LOGGER)
         self._extra = {_ONLY_OWNER if only else _OWNER: (run, task)}

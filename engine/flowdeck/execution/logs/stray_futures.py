@@ -14,11 +14,12 @@ def warn_of_stray(run: FlowRunContext, name: str, function: Callable[..., Any], 
     """Say once in a run that a future stands in an object which is handed on as it is.
 
     Args:
-        run: that the call belongs to.
-        name: of the task or flow.
-        function: of the task or flow.
-        args: of the call. What a method keeps in its own object is no input of the call, and not warned of.
-        path: of the future, from the type of the object on.
+        run: the flow run that the call belongs to.
+        name: the name of the task or flow.
+        function: the function of the task or flow.
+        args: the positional arguments of the call. What a method keeps in its own object is no input of the call,
+            and not warned of.
+        path: the path to the future, from the type of the object on.
     """
     owner = type(args[0]) if args else None
     is_own = owner is not None and path.startswith(f"{owner.__name__}.") and hasattr(owner, function.__name__)

@@ -53,24 +53,24 @@ class RunRows:
         return _APPLY[type(fact)](self, connection, fact)
 
     def apply_made(self, connection: Connection, fact: TaskRunsMade) -> bool:
-        """Write the fact's row."""
+        """Insert the rows of calls that were submitted."""
         return all(task_runs.insert(connection, call, fact.state, fact.at, None, None) for call in fact.calls)
 
     def apply_started(self, connection: Connection, fact: TaskRunStarted) -> bool:
-        """Write the fact's row."""
+        """Insert the row of a call, or set it RUNNING."""
         call = fact.call
         if not fact.made:
             return task_runs.insert(connection, call, fact.state, fact.at, fact.at, fact.worker)
         return task_runs.set_running(connection, call, fact.state, fact.at, fact.attempt, fact.worker)
 
     def apply_waits(self, connection: Connection, fact: TaskRunWaits) -> bool:
-        """Write the fact's row."""
+        """Set a call's row AwaitingRetry."""
         return task_runs.set_waiting(
             connection, fact.task_run_id, self.incarnation, fact.state, fact.at, error_to_json(fact.error)
         )
 
     def apply_ended(self, connection: Connection, fact: TaskRunEnded) -> bool:
-        """Write the fact's row."""
+        """Give a call's row its final state; put its result into the cache if it is to be found there."""
         error = error_to_json(fact.error)
         ended = task_runs.set_final(
             connection, fact.task_run_id, self.incarnation, fact.state, fact.at, error, fact.value, fact.cache
@@ -86,19 +86,19 @@ class RunRows:
         return ended
 
     def apply_taken(self, connection: Connection, fact: TaskRunTaken) -> bool:
-        """Write the fact's row."""
+        """Complete a call's row with a result that is recorded already."""
         return task_run_reuse.take_over(
             connection, fact.call, fact.state, fact.at, fact.value, fact.origin, made=fact.made
         )
 
     def apply_not_ready(self, connection: Connection, fact: TaskRunNotReady) -> bool:
-        """Write the fact's row."""
+        """Set a call's row NotReady."""
         call = fact.call
         made = fact.made or task_runs.insert(connection, call, PENDING, fact.at, None, None)
         return made and task_runs.set_not_ready(connection, call.id, self.incarnation, fact.state, fact.at)
 
     def apply_transaction_committed(self, connection: Connection, fact: TransactionCommitted) -> bool:
-        """Write the fact's rows."""
+        """Mark calls committed, and put what they and their transaction keep into the cache."""
         if not flow_runs.belongs_to(connection, self.key, self.incarnation):
             return False
         transactions.commit(connection, fact.calls, self.run_id, fact.at)
@@ -110,14 +110,14 @@ class RunRows:
         return True
 
     def apply_rolled_back(self, connection: Connection, fact: TaskRunsRolledBack) -> bool:
-        """Write the fact's rows."""
+        """Set calls' rows RolledBack."""
         if not flow_runs.belongs_to(connection, self.key, self.incarnation):
             return False
         transactions.roll_back(connection, fact.task_run_ids, fact.state, fact.at)
         return True
 
     def apply_subflow_taken(self, connection: Connection, fact: SubflowTaken) -> bool:
-        """Write the fact's row."""
+        """Mark a subflow's row reused by this attempt of its parent."""
         columns = {
             "reused": 1, "parent_attempt": fact.parent_attempt, "parent_task_run_id": fact.parent_task_run_id
         }  # fmt: skip
@@ -125,14 +125,14 @@ class RunRows:
         return True
 
     def apply_name(self, connection: Connection, fact: FlowRunNamed) -> bool:
-        """Write the fact's row."""
+        """Rename the flow run."""
         if not flow_runs.belongs_to(connection, self.key, self.incarnation):
             return False
         flow_runs.set_columns(connection, self.key, {"name": fact.name})
         return True
 
     def apply_flow_run(self, connection: Connection, fact: FlowRunChanged) -> bool:
-        """Write the fact's row."""
+        """Give the flow run's row another state; close what is below it if asked to."""
         columns: dict[str, Any] = {"attempt": fact.attempt, "error": error_to_json(fact.error)}
         if fact.state.is_running():
             columns["started_at"] = fact.at

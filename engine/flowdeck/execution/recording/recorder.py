@@ -40,8 +40,8 @@ class Recorder(Protocol):
         """Make a flow run below this one; None when this run may not start anything any more.
 
         Args:
-            new: the run.
-            patient: wait for another process; otherwise raise `Busy` rather than that.
+            new: the run, as its row is made.
+            patient: True to wait for another process; False to raise `Busy` instead.
         """
         ...
 
@@ -49,9 +49,9 @@ class Recorder(Protocol):
         """Begin the next attempt of a subflow run that is over; None when that cannot be done.
 
         Args:
-            key: of the subflow run.
+            key: the integer key of the subflow run.
             new: the run that would be made if there was none.
-            patient: see `start_subflow`.
+            patient: the same as in `start_subflow`.
 
         Returns:
             Its recorder, and the attempt's number.

@@ -20,8 +20,8 @@ class Replay:
         """Read what there is; a first attempt has nothing behind it.
 
         Args:
-            records: of the flow run.
-            attempt: that begins now.
+            records: the recorded results of the flow run.
+            attempt: the number of the attempt that begins now.
         """
         self._records = records
         self._lock = threading.Lock()

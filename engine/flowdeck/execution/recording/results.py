@@ -29,11 +29,11 @@ def keep(
     """Record a value.
 
     Args:
-        value: what a call returned.
-        serializer: that the author asked for.
-        records: of the flow run.
-        wanted: otherwise only its preview is kept.
-        name: makes the author's own name for it; None for none.
+        value: the value that a call returned.
+        serializer: the serializer that the author asked for.
+        records: the recorded results of the flow run.
+        wanted: True to keep the value; False to keep its preview only.
+        name: the function that makes the author's own name for it; None for none.
     """
     shown = preview(value)
     if not wanted:
@@ -76,11 +76,11 @@ def load(
     """Return a recorded value.
 
     Args:
-        inline: its bytes, when they lie in the row.
-        file_hash: its file, otherwise.
-        records: of the flow run.
-        serializer: that the author asks for now.
-        names: of the author's module.
+        inline: the bytes of the value, when they lie in the row; None otherwise.
+        file_hash: the hash of the file with its bytes; None when they lie in the row.
+        records: the recorded results of the flow run.
+        serializer: the serializer that the author asks for now.
+        names: the global names of the author's module.
 
     Raises:
         ResultLostError: it cannot be had any more; the call counts as not recorded.

@@ -38,10 +38,10 @@ class StoreRecorder:
         """Make the recorder of one run.
 
         Args:
-            database: of the home.
-            key: of the flow run.
-            run_id: of the flow run.
-            incarnation: that this process was given; facts of an older one are refused.
+            database: the database of the home.
+            key: the integer key of the flow run.
+            run_id: the UUID of the flow run.
+            incarnation: the incarnation that this process was given; facts of an older one are refused.
         """
         self.run_id = run_id
         self.key = key

@@ -18,7 +18,7 @@ class StoreResults:
     """Results in the store of this machine's home."""
 
     def __init__(self, database: Database, key: int) -> None:
-        """Args: database: of the home. key: of the flow run."""
+        """Args: database: the database of the home. key: the integer key of the flow run."""
         self.max_bytes = database.settings.result_max_bytes
         self.caching = database.settings.caching
         self._database = database

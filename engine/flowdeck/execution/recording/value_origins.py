@@ -30,9 +30,9 @@ class LargeValues:
         """Remember who made a value.
 
         Args:
-            value: any; small ones are not remembered, since they are keyed by what they are.
-            call_key: of the call that made it.
-            size_bytes: of the recorded result; None when that is not known, since it was too large.
+            value: the value; small ones are not remembered, since they are keyed by what they are.
+            call_key: the key of the call that made it.
+            size_bytes: the size of the recorded result; None when it is not known, since the value was too large.
         """
         if type(value) in _SMALL or (size_bytes is not None and size_bytes <= MAXIMUM_INPUT_BYTES):
             return

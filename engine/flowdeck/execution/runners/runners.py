@@ -18,8 +18,8 @@ def runner_of(option: TaskRunnerOption, run: FlowRunContext) -> Runner:
     """Make the runner of a flow run; it starts neither thread nor process yet.
 
     Args:
-        option: what the author asked for.
-        run: whose calls it runs.
+        option: the task runner that the author asked for.
+        run: the flow run whose calls it runs.
     """
     if isinstance(option, SequentialTaskRunner):
         return SequentialRunner()

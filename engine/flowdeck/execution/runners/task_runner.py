@@ -30,9 +30,9 @@ class TaskRunner:
         """Make a runner without a thread yet.
 
         Args:
-            max_workers: how many calls may run at once, of each kind.
-            name: of the flow run; threads are named after it.
-            executor: calls the functions of calls; None for these threads.
+            max_workers: the number of calls that may run at once, of each kind.
+            name: the name of the flow run; threads are named after it.
+            executor: the executor that calls the functions of calls; None for these threads.
         """
         self.executor = executor
         self._max_workers = max_workers

@@ -65,8 +65,8 @@ async def begun(start: Callable[[bool], T], name: str) -> T:
     """Start a run without waiting for another process's lock on the event loop.
 
     Args:
-        start: makes the run; it is told whether it may wait, and raises `Busy` if not.
-        name: of the flow or task.
+        start: the function that makes the run; it gets whether it may wait, and raises `Busy` if not.
+        name: the name of the flow or task.
 
     Raises:
         UsageError: there is no event loop of asyncio.

@@ -61,11 +61,11 @@ def start(
     A subflow that an earlier attempt of the current run has completed is not run again: then its state is returned.
 
     Args:
-        spec: of the flow.
-        function: of the flow.
-        code: of its function, behind decorators.
-        parameters: bound and coerced.
-        patient: wait for another process's lock; otherwise raise `Busy` rather than that, for event loops.
+        spec: the options of the flow.
+        function: the function of the flow.
+        code: the code of its function, behind decorators.
+        parameters: the parameters, bound and coerced.
+        patient: True to wait for another process's lock; False to raise `Busy` instead, for event loops.
 
     Raises:
         StoreError: the home cannot be used.

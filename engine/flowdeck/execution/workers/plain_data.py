@@ -68,7 +68,7 @@ def decode(kind: Any, plain: Any, what: str) -> Any:
     Args:
         kind: the annotation that the value must fit.
         plain: the plain data, as another process sent it.
-        what: what the value is, for the sentence.
+        what: the name of the value, for the sentence.
 
     Raises:
         MessageError: it does not fit.

@@ -26,7 +26,7 @@ class StreamAnswers:
     """Answers the process of one attempt after another, on behalf of their run."""
 
     def __init__(self, run: FlowRunContext) -> None:
-        """Args: run: that the attempts belong to."""
+        """Args: run: the flow run that the attempts belong to."""
         self._run = run
         self._locks: dict[str, KeyLock] = {}
         self._answers: dict[int, Mapping[str, Callable[..., Any]]] = {}

@@ -47,10 +47,10 @@ class StreamRecorder:
         """Make the recorder of one run.
 
         Args:
-            ask: see `Asker`.
+            ask: the function that asks, see `Asker`.
             address: the run.
-            results: of the same run.
-            interrupt: raises an exception in the main thread, not in the middle of a frame.
+            results: the results of the same run.
+            interrupt: the function that raises an exception in the main thread, not in the middle of a frame.
         """
         self.run_id, self.first_task_id, self.incarnation = address
         self.results: ResultRecords = results
@@ -106,7 +106,7 @@ class StreamResults:
     """Results that are kept and found by the side that owns the run."""
 
     def __init__(self, ask: Asker, first_task_id: int, max_bytes: int, caching: str) -> None:
-        """Args: ask: see `Asker`. first_task_id: of the run. max_bytes, caching: see `ResultRecords`."""
+        """Args: ask: the `Asker`. first_task_id: number 0 of the run's calls. max_bytes, caching: the settings."""
         self.max_bytes = max_bytes
         self.caching = caching
         self._ask = ask
@@ -153,7 +153,7 @@ class StreamLock(KeyLock):
     """The lock of a cache key, held on the other side: it is given back there if this process dies."""
 
     def __init__(self, ask: Asker, first_task_id: int, cache_key: str) -> None:
-        """Args: ask: see `Asker`. first_task_id: of the run. cache_key: what is locked."""
+        """Args: ask: the `Asker`. first_task_id: number 0 of the run's calls. cache_key: the key that is locked."""
         self._ask = ask
         self._run = first_task_id
         self._cache_key = cache_key
@@ -171,7 +171,7 @@ class StreamReplay(Replay):
     """What earlier attempts have recorded, counted and taken on the side that owns the run."""
 
     def __init__(self, recorder: StreamRecorder, ask: Asker) -> None:
-        """Args: recorder: of the run. ask: see `Asker`."""
+        """Args: recorder: the recorder of the run. ask: the `Asker`."""
         super().__init__(recorder.results, 1)
         self._ask = ask
         self._run = recorder.first_task_id
@@ -193,9 +193,9 @@ class StreamedRun(FlowRunContext):
 
         Args:
             told: values of the run, as the process that owns it has them.
-            ask: see `Asker`.
-            interrupt: see `StreamRecorder`.
-            runners: run the calls that the attempt submits.
+            ask: the function that asks, see `Asker`.
+            interrupt: the function that `StreamRecorder` is given.
+            runners: the runners of the calls that the attempt submits.
         """
         identity = told.identity
         results = StreamResults(ask, identity.first_task_id, told.result_max_bytes, told.caching)

@@ -63,9 +63,9 @@ class WorkerProcess:
         """Start it.
 
         Args:
-            answers: for what it asks.
+            answers: the answers to what it asks.
             hello: the first message.
-            initializer: its value.
+            initializer: the parts of its value.
 
         Raises:
             WorkerError: it cannot be started.
@@ -92,9 +92,9 @@ class WorkerProcess:
         """Have an attempt done, and answer what it asks meanwhile.
 
         Args:
-            order: what to do.
+            order: the attempt to make.
             value: the parts of the order's value.
-            seconds_left: tells how much time there is; None for no limit.
+            seconds_left: the function that tells how many seconds there are; None for no limit.
 
         Raises:
             Ending: it died, or the time is up.

@@ -46,9 +46,9 @@ class WorkerProcesses:
         """Start nothing yet.
 
         Args:
-            run: that they work for.
-            options: for their initializer; how many there are is up to the threads that call.
-            once_only: each is for one attempt.
+            run: the flow run that they work for.
+            options: the options with their initializer; their number is up to the threads that call.
+            once_only: whether each is for one attempt.
         """
         self._run = run
         self._options = options
