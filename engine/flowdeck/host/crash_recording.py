@@ -1,4 +1,4 @@
-"""How a run ends when its process is gone: in words, in the row, in the log. Host and engine say it alike."""
+"""Recording the end of a run whose process is gone: state, row and log line, the same for host and engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals to a run host, as something that its loop can wait for."""
+"""Signals to a run host, as a descriptor that its loop waits for."""
 
 from __future__ import annotations
 

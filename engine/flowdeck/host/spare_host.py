@@ -1,4 +1,4 @@
-"""A run host that was started before anyone asked for it: `python -P -m flowdeck.host.spare_host INTERPRETER`.
+"""A spare run host, started before a run needs it: `python -P -m flowdeck.host.spare_host INTERPRETER`.
 
 It has a flow process of that interpreter ready, has opened nothing of any run, and waits without using the processor.
 Its engine holds the other ends of its stdin and stdout: `READY` goes out once the flow process is ready, `claim_line`

@@ -1,4 +1,4 @@
-"""A flow process that was started before anyone asked for it: `python -P -m flowdeck.host.spare_process`.
+"""A spare flow process, started before a run needs it: `python -P -m flowdeck.host.spare_process`.
 
 It has imported the SDK and nothing of a user, says so to its host, and waits; it sleeps in one `read` until then. An
 order makes of it what `flow_process` is from the beginning, an end of its stdin lets it leave.

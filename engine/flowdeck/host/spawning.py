@@ -1,4 +1,4 @@
-"""Starting a flow process: a session of its own, pipes for what it writes, and a start that waits for our word."""
+"""Starting a flow process: a session of its own, pipes for what it writes, and a start that is held until its release."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SPARE_MODULE: Final = "flowdeck.host.spare_process"
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
-    """A flow process that waits for our word, and our ends of what it is connected by."""
+    """A flow process that waits for its release, and our ends of its pipes and socket."""
 
     pid: int
     control: int

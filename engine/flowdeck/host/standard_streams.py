@@ -1,4 +1,4 @@
-"""What stdin, stdout and stderr are in the processes that run an author's code for us."""
+"""stdin, stdout and stderr of the processes that run an author's code for us."""
 
 from __future__ import annotations
 

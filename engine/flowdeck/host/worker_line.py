@@ -1,4 +1,4 @@
-"""A worker's end of its connection: a thread reads it, so that the loss of the flow's process is seen at once."""
+"""A worker's end of its connection: a thread reads it, so that the death of the flow's process is noticed at once."""
 
 from __future__ import annotations
 

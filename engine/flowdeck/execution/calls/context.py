@@ -1,4 +1,4 @@
-"""Which run the current code belongs to. Context variables, so that it follows threads and coroutines of ours."""
+"""The flow run and the task run of the current code: context variables, inherited by threads and coroutines of ours."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class FlowRunContext:
         return count
 
     def give_back(self, call: tuple[int | None, str, bytes, int]) -> None:
-        """Let the next call of the same parent, task and inputs be this one, which was undone."""
+        """Free the occurrence index of an undone call for the next one with the same parent, task and inputs."""
         with self._lock:
             bisect.insort(self._given_back.setdefault(call[:3], []), call[3])
 
@@ -182,12 +182,12 @@ class FlowRunContext:
             self.runners.end()
 
     def give_up_calls(self) -> None:
-        """Leave submitted calls behind that do not end; their rows are closed with the attempt."""
+        """Abandon submitted calls that do not end; their rows are closed with the attempt."""
         self.has_interrupted_calls = True
         self.runners.close()
 
     def start_attempt(self, attempt: int) -> None:
-        """Forget what the last attempt of this run counted, and read what it recorded; numbers of calls go on."""
+        """Reset the counters of the last attempt, and read what it recorded; numbers of calls go on."""
         self.runners.close()
         self.replay.start_attempt(attempt)
         with self._lock:

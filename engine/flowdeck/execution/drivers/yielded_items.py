@@ -1,4 +1,4 @@
-"""The items that a generator has given so far, as they were then: what is recorded of it is their list."""
+"""Items that a generator has yielded so far, copied as they were then: their list is its recorded result."""
 
 from __future__ import annotations
 

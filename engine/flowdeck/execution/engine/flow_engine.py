@@ -94,7 +94,7 @@ async def _live(call: FlowCall, driver: Driver) -> State:
 
 
 async def _attempt_once(call: FlowCall, driver: Driver, entered: State) -> State:
-    """Call the author's function, wait for what it submitted, and decide what that amounts to."""
+    """Call the author's function, wait for what it submitted, and return the state of the attempt."""
     run, spec = call.run, call.spec
     run.started_at = driver.clock.now_microseconds()
     await _run_hooks("running", call, driver, entered)
@@ -261,7 +261,7 @@ def _keep(call: FlowCall, value: Any) -> RecordedValue:
 
 
 def _close(call: FlowCall, driver: Driver, error: BaseException) -> State | None:
-    """Record the end of a run that was torn away from it; if that fails, whoever finds its process gone does.
+    """Record the end of a run that was interrupted before it; if that fails, whoever finds its process gone does.
 
     Returns:
         The state that it was given; None when it has another, or could not be given one.

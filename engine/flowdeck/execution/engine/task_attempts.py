@@ -69,7 +69,7 @@ async def _start(call: TaskCall, driver: Driver, state: State, task: TaskRunCont
     worker = threading.current_thread().name
     task.started_at = driver.clock.now_microseconds()
     started = TaskRunStarted(call.row, state, task.started_at, task.attempt, worker, call.made)
-    # Set before: torn away behind the commit, it would not be closed. Closing a row that is not there does nothing.
+    # Set before: interrupted behind the commit, it would not be closed. Closing a row that is not there does nothing.
     call.made = True
     return await driver.record(call.run.recorder, started)
 

@@ -1,4 +1,4 @@
-"""Runs named by their authors: `flow_run_name` and `task_run_name`. One that cannot be used costs a warning, no run."""
+"""Runs named by their authors: `flow_run_name` and `task_run_name`. A name that cannot be used is a warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs as hooks and conditions are handed them: frozen, with the names that users of Prefect know."""
+"""Views of runs for hooks and conditions: frozen, with the names that users of Prefect know."""
 
 from __future__ import annotations
 

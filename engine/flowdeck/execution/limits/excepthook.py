@@ -1,4 +1,4 @@
-"""What a script shows when an exception of ours ends it: its sentence. Where in flowdeck it was raised helps nobody."""
+"""sys.excepthook for scripts: an exception of ours that ends one is shown as its sentence, without a traceback."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _previous_hook = sys.excepthook
 
 @contextmanager
 def told_in_a_sentence() -> Generator[None]:
-    """Should nobody catch what is wrong with the home, or a cancel, Python shows only its words."""
+    """Have a StoreError, a UsageError or a cancel that nobody catches shown as its message only."""
     try:
         yield
     except (StoreError, UsageError, CancelledRun) as error:

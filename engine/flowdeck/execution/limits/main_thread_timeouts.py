@@ -91,7 +91,7 @@ def _arm(alarm: _Alarm) -> None:
 
 
 def _disarm(alarm: _Alarm) -> None:
-    if alarm in _armed:  # what lies within it was torn away, if it is still there
+    if alarm in _armed:  # limits within it were interrupted, if they are still there
         del _armed[_armed.index(alarm) :]
     if signal.getsignal(signal.SIGALRM) is not _on_alarm:
         return  # the author has put another one in its place, and means it

@@ -18,7 +18,7 @@ LONGEST_SLEEP_SECONDS: Final = 1.0
 
 
 class Pause:
-    """What a body awaits to be gone on with later, or when all pauses of its run are ended."""
+    """Awaitable of a body: it is resumed after a time, or when all pauses of its run are ended."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -44,7 +44,7 @@ def job_of(body: Callable[[], Coroutine[Any, Any, None]]) -> Job:
 
 
 class RetryTimers:
-    """Calls functions after a time, from one thread that is there while there is something to wait for."""
+    """Calls functions after a time, from one thread that lives while there is something to wait for."""
 
     def __init__(self, name: str) -> None:
         """Args: name: the name of the thread."""

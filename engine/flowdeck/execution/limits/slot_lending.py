@@ -1,4 +1,4 @@
-"""A worker thread that waits for another call holds no slot among the workers, so nested waits cannot deadlock."""
+"""Slot lending: a worker that waits for another call frees its slot meanwhile, so that nested waits cannot deadlock."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _loops: Final[WeakKeyDictionary[Any, Loop]] = WeakKeyDictionary()
 
 
 def has_slot(task: Any, loop: Loop) -> None:
-    """Say that the coroutine of a task takes one of the slots of `loop`."""
+    """Register that the coroutine of a task holds one of the slots of `loop`."""
     _loops[task] = loop
 
 

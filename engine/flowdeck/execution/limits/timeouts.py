@@ -86,7 +86,7 @@ class TimeLimit:
                     self._callbacks.remove(callback)
 
     def give_up(self) -> None:
-        """Take the attempt for over; who asked to be told is told."""
+        """Give the attempt up, and call the callbacks of `when_over`."""
         with self._lock:
             self.is_over = True
             callbacks, self._callbacks = self._callbacks, []
@@ -140,7 +140,7 @@ def check_not_given_up() -> None:
 
 
 def cancel_when_over(context: Context, task: Any) -> None:
-    """Have a task of an event loop cancelled, should what it was started by be given up."""
+    """Have a task of an event loop cancelled when the limit under which it was started is given up."""
     limit = context.run(current.get)
     if limit is None:
         return

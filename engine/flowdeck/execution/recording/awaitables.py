@@ -1,4 +1,4 @@
-"""What an author's function gave, whether it is `async` or not, for code that is not."""
+"""Awaiting from synchronous code: what an author's function returned, whether it is `async` or not."""
 
 from __future__ import annotations
 

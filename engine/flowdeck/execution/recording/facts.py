@@ -1,4 +1,4 @@
-"""What can be said of a run while it lives. A recorder keeps facts: in the store, or as frames of a stream.
+"""Facts: the events of a run that a recorder keeps, in the store or as messages of a stream.
 
 A fact is plain data, so it can cross a pipe; `(attempt, incarnation, seq)` of the row that it changes orders and fences
 it, see `recorder`. Times are microseconds since 1970 UTC. Not frozen: making one is on the hot path of a task call.

@@ -1,4 +1,4 @@
-"""What is kept of an exception: its type, its words, the part of its traceback that is the author's, its state."""
+"""What is recorded of an exception: its type, its message, the author's part of its traceback, and its state."""
 
 from __future__ import annotations
 

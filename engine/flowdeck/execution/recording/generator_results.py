@@ -1,4 +1,4 @@
-"""What a function returned, in full: a generator is run to its end, where it was called, and stands as its items."""
+"""Results of generator functions: a generator is run to its end where it was called, and its result is its items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run's facts go. In flowdeck's own environment that is the store; a stream to our side elsewhere."""
+"""The recorder of a run: keeps its facts, in the store or, from another process, over a stream to the run's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where results are kept and found again. In flowdeck's own environment that is the store."""
+"""Keeping results and finding them again: in the store or, from another process, over a stream to the run's own."""
 
 from __future__ import annotations
 

@@ -185,5 +185,5 @@ def values_set() -> dict[str, Any]:
 
 
 def identity_of(row: NewTaskRun) -> tuple[Any, ...]:
-    """Return what `FlowRunContext.give_back` takes: which call it was, for another one to be that."""
+    """Return the identity of a call as `FlowRunContext.give_back` takes it: parent, task, inputs, occurrence index."""
     return (row.parent_id, row.task_key, row.input_key, row.occurrence)

@@ -1,4 +1,4 @@
-"""The other end of a `stream_recorder`: facts and questions about a run from the process of one of its attempts.
+"""The flow's end of the stream: answers facts and questions that the process of an attempt sends.
 
 Our side owns all truth: each is done here, in the order in which it came, by the run's own recorder.
 """

@@ -1,4 +1,4 @@
-"""A run as a process sees it that is not the run's own: what it records, and what it must know, crosses a stream.
+"""The recorder and the run in the process of an attempt: what is recorded or asked goes over a stream to the flow.
 
 Everything goes through one function, `Asker`: the name of a question and its arguments (see `stream_questions`). They
 are answered by `stream_answers` on the side that owns the run, once and in order; how they get there is not known here.

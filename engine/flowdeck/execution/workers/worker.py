@@ -1,4 +1,4 @@
-"""One worker process as the flow's process sees it: started, spoken with, killed, and its end told in a sentence."""
+"""One worker process, from the side of the flow's process: its start, its conversation, its end and why it ended."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from flowdeck.execution.workers.worker_messages import (
 from flowdeck.rules.exceptions import WorkerError
 
 LEAVE_PATIENCE_SECONDS: Final = 2.0
-"""How long a worker that was sent away has for its `atexit` functions, before it is killed."""
+"""How long a worker that was told to leave has for its `atexit` functions, before it is killed."""
 _DEATH_PATIENCE_SECONDS: Final = 1.0
 _STEP_SECONDS: Final = 0.002
 _ABOVE_STANDARD: Final = 10
@@ -124,7 +124,7 @@ class WorkerProcess:
         return self.is_fit and self._line.is_open()
 
     def is_gone(self) -> bool:
-        """Tell whether the process is over; it is taken away then."""
+        """Tell whether the process has ended; it is reaped then."""
         with self._lock:
             if not self._is_gone:
                 self._reap()

@@ -1,4 +1,4 @@
-"""WorkerProcess processes of a flow run, which call the functions of its attempts.
+"""Worker processes of a flow run, which call the functions of its attempts.
 
 A worker is started, never forked, and lives for one flow run: it calls the function of one attempt after another (of
 one only, for `own_process`), and asks our side for all that concerns the run. It has a process group of its own, so
@@ -38,7 +38,7 @@ _NO_OPTIONS: Final = ProcessPoolTaskRunner()
 
 
 class WorkerProcesses:
-    """WorkerProcess processes of one flow run: a `CallExecutor`."""
+    """The worker processes of one flow run: a `CallExecutor`."""
 
     def __init__(
         self, run: FlowRunContext, options: ProcessPoolTaskRunner = _NO_OPTIONS, *, once_only: bool = False
