@@ -1,4 +1,4 @@
-"""Starting a flow process: a session of its own, pipes for what it writes, and a start that is held until its release."""
+"""Starting a flow process: a session of its own, pipes for its output, and a start that is held until its release."""
 
 from __future__ import annotations
 
