@@ -115,7 +115,8 @@ def test_a_dropped_line_takes_only_the_picture_with_it(live: LiveHome, server: S
 def test_a_screen_in_tmux_outlives_the_line(live: LiveHome, server: SshServer, tmp_path: Path) -> None:
     """Dropped, attached again, detached by its keys, attached again: one and the same screen, up to date."""
     socket = str(tmp_path / "tmux")
-    tmux = ["tmux", "-S", socket, "-f", "/dev/null"]
+    (tmp_path / "tmux.conf").write_text("")
+    tmux = ["tmux", "-S", socket, "-f", str(tmp_path / "tmux.conf")]
     try:
         with server.session([*tmux, "new-session", "-A", "-s", "deck", *screen(live)]) as first:
             begin(first)

@@ -83,8 +83,8 @@ class SshServer:
         kept = [f"{name}={value}" for name in KEPT if (value := self._environment.get(name))]
         remote = shlex.join(["env", "LANG=C.UTF-8", "COLORTERM=truecolor", *kept, *command])
         options = {
-            "StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null", "BatchMode": "yes", "LogLevel": "ERROR",
-            "IdentitiesOnly": "yes", "ControlPath": "none",
+            "StrictHostKeyChecking": "no", "UserKnownHostsFile": str(self._folder / "known_hosts"), "BatchMode": "yes",
+            "LogLevel": "ERROR", "IdentitiesOnly": "yes", "ControlPath": "none",
         }  # fmt: skip
         ssh = ["ssh", "-F", "none", "-tt", "-p", str(self.port), "-i", str(self._folder / "user")]
         for name, value in options.items():

@@ -233,6 +233,8 @@ def test_rare_runs_among_many_come_as_they_are_found(
 
 def _one_step(job: Any, deadline: float) -> None:
     del deadline
+    if job.runs:  # until the pump has given out what was found, however slow this machine is
+        return
     step = job.pages.step(job.number - job.found)
     job.found += len(step)
     job.runs.extend(step)
