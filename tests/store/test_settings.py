@@ -84,3 +84,10 @@ def test_every_setting_can_be_set(config: Path, monkeypatch: pytest.MonkeyPatch)
     for field in fields(Settings):
         monkeypatch.setenv(f"FLOWDECK_{field.name.upper()}", str(field.default))
     assert loaded(config) == Settings()
+
+
+def test_file_that_is_nested_too_deeply(config: Path) -> None:
+    """A sentence, not the end of the stack."""
+    config.write_text(f"spares = {'[' * 3_000}{']' * 3_000}", encoding="utf-8")
+    with pytest.raises(UsageError, match="is nested too deeply"):
+        load(Home(config.parent))

@@ -71,6 +71,8 @@ def _from_file(settings: Settings, home: Home) -> Settings:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{home.config} is not valid TOML: {error}.") from None
+    except RecursionError:
+        raise UsageError(f"{home.config} is nested too deeply; settings are plain values.") from None
     known = {field.name for field in fields(Settings)}
     for name, value in table.items():
         where = f"{home.config}, line {_line_of(name, text)}"
