@@ -21,6 +21,8 @@ from flowdeck.execution.hooks.hook_decorators import FlowRunHooks
 from flowdeck.execution.limits import excepthook
 from flowdeck.execution.starts import root_runs, run_creation, standalone_tasks
 from flowdeck.rules.exceptions import ParameterError, UnfinishedRun
+from flowdeck.rules.keys.call_keys import task_key
+from flowdeck.rules.keys.function_identity import FunctionIdentity
 from flowdeck.rules.options.function_code import code_of
 from flowdeck.rules.options.hooks import with_those_of
 from flowdeck.rules.options.options import FlowOptions, flow_spec, merged
@@ -66,6 +68,7 @@ class Flow(FlowRunHooks, Generic[P, R]):
         self.is_async = is_async(function)
         self.is_generator = is_generator(function)
         self._code = code_of(function, f"flow '{spec.name}'")
+        self._identity = FunctionIdentity(f"flow {task_key(function)}", spec.name, function)
         self._options = options
         self.binding = binding
         """What a flow of a class is bound to: the instance, the class, or nothing."""
@@ -211,7 +214,7 @@ class Flow(FlowRunHooks, Generic[P, R]):
             given = {**dict(zip(self._code.co_varnames, args, strict=False)), **kwargs}
             run_creation.record_refused(self.spec, self._code, given, error)
             raise error.with_traceback(None) from None
-        run = run_creation.start(self.spec, self.fn, self._code, parameters, patient=patient)
+        run = run_creation.start(self.spec, self._identity, self._code, parameters, patient=patient)
         return run if isinstance(run, State) else self._call_of(run, parameters)
 
     def _coerced(self, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:

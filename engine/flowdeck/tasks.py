@@ -35,6 +35,7 @@ from flowdeck.rules.clock import SYSTEM_CLOCK
 from flowdeck.rules.exceptions import CancelledRun, DefinitionError
 from flowdeck.rules.keys.cache_policies import task_input_hash
 from flowdeck.rules.keys.call_keys import task_key
+from flowdeck.rules.keys.function_identity import FunctionIdentity
 from flowdeck.rules.options.hooks import with_those_of
 from flowdeck.rules.options.options import TaskOptions, merged, task_spec
 from flowdeck.rules.options.retries import exponential_backoff
@@ -68,6 +69,8 @@ class Task(TaskRunHooks, Generic[P, R]):
         self.spec: TaskSpec = spec
         self.is_async = is_async(function)
         self.is_generator = is_generator(function)
+        self.identity = FunctionIdentity(spec.key, spec.name, function)
+        """What its calls are of, for the keys of these."""
         self._options = options
         self._binding = binding
         if spec.log_prints:
@@ -80,7 +83,7 @@ class Task(TaskRunHooks, Generic[P, R]):
 
     @property
     def task_key(self) -> str:
-        """What names the task across processes."""
+        """Place and name of its function: what people know the task by in every process."""
         return self.spec.key
 
     @property

@@ -271,7 +271,7 @@ def test_what_cannot_be_keyed_runs_and_says_why(database: Database) -> None:
 
     assert main() == [1, 2, 3, 4]
     assert reasons(database) == [
-        "Not cached: the inputs cannot be hashed.",
+        "Not cached: the inputs cannot be hashed: lock cannot be pickled.",
         "Not cached: its key function raised KeyError: 'no'.",
         "Not cached: there is no key for this call.",
         None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -182,3 +183,67 @@ def test_wrong_options_are_named(options: dict[str, Any]) -> None:
     """In a sentence that names the task."""
     with pytest.raises(DefinitionError, match="task 't'"):
         cache_options(options, owner="task 't'")
+
+
+RATE = 2
+
+
+def with_rate(x: int) -> int:
+    return x * RATE
+
+
+def by_helper(x: int) -> int:
+    return with_rate(x)
+
+
+def scaler(k: int) -> Callable[[int], int]:
+    def scale(x: int) -> int:
+        return x * k
+
+    return scale
+
+
+def defaulted(k: int) -> Callable[[int], int]:
+    def scale(x: int, *, k: int = k) -> int:
+        return x * k
+
+    return scale
+
+
+def both_keys(fn: Callable[..., Any], name: str = "t") -> tuple[Any, Any]:
+    given = CallFacts(FakeTask(name, "k", fn), None, {"x": 1}, {}, "r")
+    return key(TASK_SOURCE, given), task_input_hash(given, {"x": 1})
+
+
+@pytest.mark.parametrize("make", [scaler, defaulted, lambda k: lambda x: x * k, lambda k: functools.partial(scaler, k)])
+def test_source_is_what_a_function_closes_over_too(make: Callable[[int], Any]) -> None:
+    """Each of two closures has keys of its own, and the same ones when it is made again."""
+    for one, same, other in zip(both_keys(make(2)), both_keys(make(2)), both_keys(make(3)), strict=True):
+        assert None is not one == same != other
+
+
+@pytest.mark.parametrize("fn", [with_rate, by_helper])
+def test_source_is_the_globals_that_it_names(fn: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Itself or by a helper of its file."""
+    before = both_keys(fn)
+    assert before == both_keys(fn)
+    monkeypatch.setattr(f"{__name__}.RATE", 3)
+    assert set(before).isdisjoint(both_keys(fn))
+
+
+def test_source_is_the_name_of_the_task() -> None:
+    """Two tasks of one function are two."""
+    assert set(both_keys(one)).isdisjoint(both_keys(one, "other"))
+
+
+def test_source_that_cannot_be_hashed_is_not_cached() -> None:
+    """And the reason names the variable."""
+    lock = threading.Lock()
+
+    def guarded(x: int) -> int:
+        with lock:
+            return x
+
+    with pytest.raises(UnkeyedError, match="the task cannot be hashed: it closes over 'lock', of type lock"):
+        key(TASK_SOURCE, facts(guarded, x=1))
+    assert task_input_hash(facts(guarded), {"x": 1}) is None

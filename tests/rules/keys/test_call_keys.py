@@ -207,7 +207,6 @@ class Unwilling:
         in_itself,
         object_in_itself,
         threading.Lock,
-        lambda: lambda: 1,
         lambda: (number for number in range(3)),
         Unwilling,
     ],
@@ -275,10 +274,3 @@ PLACE = "keys/test_call_keys"
 def test_a_task_is_named_by_file_and_function(function: Callable[..., Any], key: str) -> None:
     """Never by its module, which is another one when the file is run than when it is imported."""
     assert task_key(function) == key
-
-
-def test_two_lambdas_are_two_tasks() -> None:
-    """They have the same name; their lines differ."""
-    first = lambda: 1  # noqa: E731 - it is a lambda that is asked about
-    second = lambda: 2  # noqa: E731 - as above
-    assert task_key(first) != task_key(second)

@@ -19,7 +19,8 @@ from flowdeck.execution.recording import results
 from flowdeck.execution.recording.facts import TaskRunTaken
 from flowdeck.execution.transactions import task_transactions, transactions
 from flowdeck.rules.keys.cache_policies import SERIALIZABLE
-from flowdeck.rules.keys.call_identity import call_inputs, call_key
+from flowdeck.rules.keys.call_identity import call_inputs, call_key, not_reused, unknown_call
+from flowdeck.rules.keys.refusals import NotKeyedError
 from flowdeck.rules.states import State, named
 from flowdeck.rules.text.previews import preview
 from flowdeck.store.calls.task_run_reuse import Origin
@@ -104,8 +105,15 @@ async def _take_cached(call: TaskCall, driver: Driver, hit: caching.Hit) -> Stat
 def _identify(call: TaskCall) -> bytes:
     """Return what stands for this call in every attempt of its run."""
     run, row = call.run, call.row
-    parent = context.task_run.get()
-    row.input_key = call_inputs(call.args, call.kwargs, run.large_values.keys())
+    parent, known = context.task_run.get(), run.large_values.keys()
+    row.input_key = call_inputs(call.args, call.kwargs, known)
+    try:
+        row.task_key = call.task.identity.text(known)
+    except NotKeyedError as error:
+        if (subject := f"task {call.spec.name}") not in run.warned:
+            run.warned.add(subject)
+            call_line(call, logging.INFO, not_reused(f"task '{call.spec.name}'", error))
+        return unknown_call()
     row.occurrence = run.occurrence(row.parent_id, row.task_key, row.input_key)
     return call_key(b"" if parent is None else parent.call_key, row.task_key, row.input_key, row.occurrence)
 

@@ -28,7 +28,8 @@ from flowdeck.execution.transactions import transactions
 from flowdeck.rules.clock import SYSTEM_CLOCK, to_microseconds
 from flowdeck.rules.exceptions import CancelledRun, RefusedError
 from flowdeck.rules.keys import call_identity
-from flowdeck.rules.keys.call_keys import task_key
+from flowdeck.rules.keys.function_identity import FunctionIdentity
+from flowdeck.rules.keys.refusals import NotKeyedError
 from flowdeck.rules.options.hooks import HOOKS_OF_A_LOST_PROCESS
 from flowdeck.rules.options.specs import FlowSpec
 from flowdeck.rules.parameters import parameters as parameter_rules
@@ -54,7 +55,7 @@ RUNNING = named("Running")
 
 
 def start(
-    spec: FlowSpec, function: Callable[..., Any], code: CodeType, parameters: Mapping[str, Any], *, patient: bool = True
+    spec: FlowSpec, called: FunctionIdentity, code: CodeType, parameters: Mapping[str, Any], *, patient: bool = True
 ) -> FlowRunContext | State:
     """Make a run of a flow that was called: below the current run if there is one, else one of its own.
 
@@ -62,7 +63,7 @@ def start(
 
     Args:
         spec: the options of the flow.
-        function: the function of the flow.
+        called: the function of the flow, and what tells it from others.
         code: the code of its function, behind decorators.
         parameters: the parameters, bound and coerced.
         patient: True to wait for another process's lock; False to raise `Busy` instead, for event loops.
@@ -74,7 +75,7 @@ def start(
     parent = context.flow_run.get()
     if parent is None:
         return _start_root(spec, code, parameters, patient)
-    return _start_subflow(spec, function, code, parameters, parent, patient)
+    return _start_subflow(spec, called, code, parameters, parent, patient)
 
 
 def record_refused(spec: FlowSpec, code: CodeType, arguments: Mapping[str, Any], error: BaseException) -> None:
@@ -215,7 +216,7 @@ def _start_root(spec: FlowSpec, code: CodeType, parameters: Mapping[str, Any], p
 
 def _start_subflow(
     spec: FlowSpec,
-    function: Callable[..., Any],
+    called: FunctionIdentity,
     code: CodeType,
     parameters: Mapping[str, Any],
     parent: FlowRunContext,
@@ -224,11 +225,11 @@ def _start_subflow(
     timeouts.check_not_given_up()
     task = context.task_run.get()
     recorder = parent.recorder
-    call_key = _call_key(function, parameters, parent)
+    call_key = _call_key(spec, called, parameters, parent)
     recorded = parent.replay.take_subflow(call_key)
     # In a transaction its tasks must be known, to be undone with it: it is entered again, and they are reused.
     alone = transactions.current.get() is None
-    if recorded is not None and alone and (known := _reuse(spec, function, recorded, parent)) is not None:
+    if recorded is not None and alone and (known := _reuse(spec, called.function, recorded, parent)) is not None:
         return known
     tags = parent.identity.tags | context.current_tags.get()
     new = _new(spec, code, _as_json(parameters), RUNNING, tags)
@@ -254,13 +255,19 @@ def _start_subflow(
     return FlowRunContext(identity, settings, child, RunRunners(spec.task_runner), dict(parameters))
 
 
-def _call_key(function: Callable[..., Any], parameters: Mapping[str, Any], parent: FlowRunContext) -> bytes:
+def _call_key(spec: FlowSpec, called: FunctionIdentity, parameters: Mapping[str, Any], parent: FlowRunContext) -> bytes:
     """Return what stands for this call of a subflow in every attempt of the run that calls it."""
-    task = context.task_run.get()
-    flow_key = f"flow {task_key(function)}"
-    inputs = call_identity.call_inputs((), parameters, parent.large_values.keys())
-    occurrence = parent.occurrence(None if task is None else task.task_run_id, flow_key, inputs)
-    return call_identity.call_key(b"" if task is None else task.call_key, flow_key, inputs, occurrence)
+    task, known = context.task_run.get(), parent.large_values.keys()
+    try:
+        text = called.text(known)
+    except NotKeyedError as error:
+        if (subject := f"flow {spec.name}") not in parent.warned:
+            parent.warned.add(subject)
+            engine_line(parent, logging.INFO, call_identity.not_reused(f"flow '{spec.name}'", error))
+        return call_identity.unknown_call()
+    inputs = call_identity.call_inputs((), parameters, known)
+    occurrence = parent.occurrence(None if task is None else task.task_run_id, text, inputs)
+    return call_identity.call_key(b"" if task is None else task.call_key, text, inputs, occurrence)
 
 
 def _reuse(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from flowdeck.rules.exceptions import DefinitionError
-from flowdeck.rules.keys.content_hashes import content_hash
+from flowdeck.rules.keys.content_hashes import content_hash, hash_of, source_hash
+from flowdeck.rules.keys.refusals import NotKeyedError
 
 READ_COMMITTED: Final = "READ_COMMITTED"
 SERIALIZABLE: Final = "SERIALIZABLE"
@@ -126,11 +127,14 @@ class Inputs(CachePolicy):
 
 @dataclass(frozen=True)
 class TaskSource(CachePolicy):
-    """The code of the task's own function; what it calls is not looked at."""
+    """The task's name and what its function does: see `content_hashes.source_hash`."""
 
     def parts(self, facts: CallFacts) -> list[tuple[str, str]]:
         """See `CachePolicy`."""
-        return [("task source", _hash_of(source_of(facts.task.fn), "the source"))]
+        try:
+            return [("task source", hash_of(facts.task.name, source_hash(facts.task.fn)))]
+        except NotKeyedError as error:
+            raise UnkeyedError(f"the task cannot be hashed: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -196,30 +200,21 @@ class NoCache(CachePolicy):
 
 
 def task_input_hash(context: Any, arguments: Mapping[str, Any]) -> str | None:
-    """Return a cache key of the task, its code and its arguments: for `cache_key_fn`.
+    """Return a cache key of the task, what its function does, and its arguments: for `cache_key_fn`.
 
     Args:
         context: what a key function is given.
         arguments: arguments of the call, by name.
 
     Returns:
-        The key, or None when an argument has no stable bytes: such a call is not cached.
+        The key, or None when an argument has no stable bytes, or what the function closes over: such a call is not
+        cached.
     """
-    return content_hash(context.task.task_key, source_of(context.task.fn), dict(arguments))
-
-
-def source_of(function: Callable[..., Any]) -> Any:
-    """Return what tells one version of a function from another: its code, constants and names, not its place."""
-    innermost: Any = function
-    while hasattr(innermost, "__wrapped__"):
-        innermost = innermost.__wrapped__
-    code = getattr(innermost, "__code__", None)
-    return repr(innermost) if code is None else _code(code)
-
-
-def _code(code: Any) -> Any:
-    constants = [_code(one) if hasattr(one, "co_code") else one for one in code.co_consts]
-    return (code.co_code, constants, code.co_names, code.co_varnames)
+    task = context.task
+    try:
+        return hash_of(task.task_key, task.name, source_hash(task.fn), dict(arguments))
+    except NotKeyedError:
+        return None
 
 
 def _members(policy: CachePolicy) -> tuple[CachePolicy, ...]:
@@ -227,10 +222,10 @@ def _members(policy: CachePolicy) -> tuple[CachePolicy, ...]:
 
 
 def _hash_of(value: Any, what: str) -> str:
-    found = content_hash(value)
-    if found is None:
-        raise UnkeyedError(f"{what} cannot be hashed")
-    return found
+    try:
+        return hash_of(value)
+    except NotKeyedError as error:
+        raise UnkeyedError(f"{what} cannot be hashed: {error}") from None
 
 
 INPUTS: Final = Inputs()

@@ -6,33 +6,45 @@ A call is the k-th with the same task and the same inputs inside of the same cal
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from flowdeck.rules.keys.call_keys import input_key
+from flowdeck.rules.keys.refusals import NotKeyedError
+from flowdeck.rules.keys.value_encoding import KEY_BYTES, digest
 
-try:
-    from _blake2 import blake2b  # see `call_keys`
-except ImportError:
-    from hashlib import blake2b
-
-_KEY_BYTES: Final = 16
 _SAMPLES: Final = 64
 _SLICE: Final = 64
 _FEATURES: Final = ("shape", "dtype", "columns", "dtypes", "name")
 
 
-def call_key(parent: bytes, task_key: str, inputs: bytes, occurrence: int) -> bytes:
+def call_key(parent: bytes, task: str, inputs: bytes, occurrence: int) -> bytes:
     """Return 16 bytes that stand for a call in every attempt of its run.
 
     Args:
         parent: key of the call that makes it; empty for the flow itself.
-        task_key: key of the task, or of the flow that is called.
+        task: identity of the task or flow that is called, see `FunctionIdentity.text`.
         inputs: see `call_inputs`.
         occurrence: number of earlier calls with the same parent, task and inputs.
     """
-    text = b"%b\0%b\0%b%d" % (parent, task_key.encode("utf-8", "surrogatepass"), inputs, occurrence)
-    return blake2b(text, digest_size=_KEY_BYTES).digest()
+    text = b"%b\0%b\0%b%d" % (parent, task.encode("utf-8", "surrogatepass"), inputs, occurrence)
+    return digest(text)
+
+
+def unknown_call() -> bytes:
+    """Return what stands for a call of a task that cannot be told from others: it is never asked for again."""
+    return os.urandom(KEY_BYTES)
+
+
+def not_reused(what: str, error: NotKeyedError) -> str:
+    """Return a sentence that says why calls of a task or flow are unknown to a later attempt.
+
+    Args:
+        what: kind and name of it.
+        error: why it cannot be told from others.
+    """
+    return f"A later attempt runs calls of {what} again: they cannot be told from those of others, since {error}."
 
 
 def call_inputs(args: Sequence[Any], kwargs: Mapping[str, Any], known: Mapping[int, bytes]) -> bytes:
@@ -89,9 +101,15 @@ def _samples(value: Any) -> list[Any]:
     features = [str(getattr(value, feature)) for feature in _FEATURES if hasattr(value, feature)]
     rows = getattr(value, "iloc", getattr(value, "flat", None))
     if rows is None or not hasattr(value, "__len__"):
-        return features
+        return features or _attributes(value)
     size = int(getattr(value, "size", len(value))) if not hasattr(value, "iloc") else len(value)
     return [*features, *(str(rows[at]) for at in _places(size))]
+
+
+def _attributes(value: Any) -> list[Any]:
+    """Return what an author's object has, and of what cannot be keyed the type."""
+    own = sorted(getattr(value, "__dict__", {}).items())[:_SAMPLES]
+    return [(str(name), input_key((one,)) or type(one).__qualname__) for name, one in own]
 
 
 def _places(length: int) -> list[int]:

@@ -8,72 +8,51 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from flowdeck.rules.keys.call_keys import input_key
+from flowdeck.rules.keys.call_keys import key_of
+from flowdeck.rules.keys.refusals import NotKeyedError
+from flowdeck.rules.keys.value_encoding import Encoder
 
-try:
-    from _blake2 import blake2b  # see `call_keys`
-except ImportError:
-    from hashlib import blake2b
-
-UNBOUNDED: Final = 1 << 62
+_UNBOUNDED: Final = 1 << 62
 
 
 def content_hash(*values: Any) -> str | None:
     """Return 32 hexadecimal digits that stand for the values, or None when one of them has no stable bytes.
 
     Equal built-in values, dataclasses, arrays and frames have equal hashes, in whatever process and under whatever hash
-    seed. Frames are equal when columns, types, index and cells are, however pandas has laid them out.
+    seed. Frames are equal when columns, types, index, names, attributes and cells are, however they lie in memory.
     """
-    key = input_key([_canonical(value) for value in values], limit=UNBOUNDED)
-    return None if key is None else key.hex()
+    try:
+        return hash_of(*values)
+    except NotKeyedError:
+        return None
 
 
-def _canonical(value: Any) -> Any:
-    """Put what stands for its content in place of each array or frame, as deep as lists and dicts go."""
-    kind: Any = type(value)
-    if kind in {list, tuple}:
-        return kind([_canonical(member) for member in value])
-    if kind is dict:
-        return {name: _canonical(member) for name, member in value.items()}
-    form = _FORMS.get((kind.__module__.partition(".")[0], kind.__name__))
-    return value if form is None else form(value)
+def hash_of(*values: Any) -> str:
+    """Return what `content_hash` does.
+
+    Raises:
+        NotKeyedError: one of the values has no stable bytes.
+    """
+    return key_of(values, Encoder({}, _UNBOUNDED, whole=True), _UNBOUNDED).hex()
 
 
-def _array(array: Any) -> Any:
-    if array.dtype.hasobject:
-        return ("array of objects", array.shape, [_canonical(member) for member in array.ravel().tolist()])
-    whole = array if array.flags.c_contiguous else array.copy(order="C")
-    # As bytes: a buffer of dates has no format of its own.
-    digest = blake2b(memoryview(whole.reshape(-1).view("u1")), digest_size=32)
-    return ("array", str(array.dtype), array.shape, digest.digest())
+def source_hash(function: Callable[..., Any]) -> str:
+    """Return 32 hexadecimal digits that stand for what a function does.
 
+    It counts by its code, what that closes over, its default values, and the global variables that the code names:
+    functions and classes of the same file by their code too, others by their names. Its own name and place do not
+    count.
 
-def _series(series: Any) -> Any:
-    values = series.array if hasattr(series, "array") else series
-    kind = str(series.dtype)
-    if kind in {"category", "object"} or not hasattr(values, "to_numpy"):
-        return ("column", kind, [_canonical(member) for member in series.tolist()])
-    cells = values.to_numpy()
-    return ("column", kind, str(series.name), _array(cells))
+    Args:
+        function: any that can be called.
 
-
-def _pandas_frame(frame: Any) -> Any:
-    columns = [_canonical(name) for name in frame.columns.tolist()]
-    cells = [_series(frame.iloc[:, place]) for place in range(len(columns))]
-    return ("frame", columns, _pandas_index(frame.index), cells)
-
-
-def _pandas_series(series: Any) -> Any:
-    return ("series", _series(series), _pandas_index(series.index))
-
-
-def _pandas_index(index: Any) -> Any:
-    return ("index", str(index.dtype), [_canonical(name) for name in index.names], _series(index.to_series()))
-
-
-_FORMS: Final[dict[tuple[str, str], Callable[[Any], Any]]] = {
-    ("numpy", "ndarray"): _array,
-    ("pandas", "DataFrame"): _pandas_frame,
-    ("pandas", "Series"): _pandas_series,
-}
-"""By package and class, so that none of them need be installed or loaded to know that a value is none of theirs."""
+    Raises:
+        NotKeyedError: it closes over something that has no stable bytes.
+    """
+    innermost: Any = function
+    while "__wrapped__" in getattr(innermost, "__dict__", ()):
+        innermost = innermost.__wrapped__
+    innermost = getattr(innermost, "func", innermost)
+    code = getattr(innermost, "__code__", None)
+    file = "" if code is None else code.co_filename
+    return key_of((function,), Encoder({}, _UNBOUNDED, whole=True, source_file=file), _UNBOUNDED).hex()
