@@ -226,6 +226,8 @@ def engine_text(status: EngineStatus | None, *, is_starting: bool) -> str:
         is_starting: one is being brought up.
     """
     if status is not None and status.running:
+        if status.stalled is not None:
+            return f"engine does not work (pid {status.pid})"
         if status.is_older or status.is_newer:
             return f"engine is {'older' if status.is_older else 'newer'} ({inert_line(status.version or '')})"
         return "engine running"

@@ -192,6 +192,10 @@ def _store(home: Home, store: Store) -> Iterator[Check]:
 
 
 def _engine(home: Home, store: Store, engine: EngineStatus) -> Iterator[Check]:
+    if engine.stalled is not None:
+        message, _, fix = engine.stalled.partition(": ")
+        yield Check("engine", "error", message, fix)
+        return
     if engine.running:
         version = engine.version or "unknown"
         if version == __version__:

@@ -29,6 +29,7 @@ def bring_up_engine(deck: Deck) -> None:
     """
     status = deck.engine.status()
     if status.running:
+        note_stalled(status)
         note_version(status)
         return
     status = deck.engine.ensure(started_by="cli")
@@ -44,6 +45,12 @@ def await_loss_noted(deck: Deck, run: FlowRun) -> None:
             if left <= 0:
                 return
             feed.wait(min(left, LOSS_LOOK_SECONDS))
+
+
+def note_stalled(status: EngineStatus) -> None:
+    """Say that the engine is stopped or hung, if it is, and what to do."""
+    if status.stalled is not None:
+        note(f"{status.stalled}.")
 
 
 def note_version(status: EngineStatus) -> None:

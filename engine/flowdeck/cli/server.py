@@ -15,7 +15,7 @@ from typing import Final
 from flowdeck.cli import printing
 from flowdeck.cli.discovery_wait import settle
 from flowdeck.cli.documents.engine import enablement_document, engine_document
-from flowdeck.cli.engine_checks import note_version, now
+from flowdeck.cli.engine_checks import note_stalled, note_version, now
 from flowdeck.cli.tables import paper_for
 from flowdeck.cli.texts.engine import engine_lines
 from flowdeck.cli.verbs import Parser, Verb, add_json, run_noun
@@ -56,6 +56,8 @@ def _start(arguments: argparse.Namespace) -> int:
         if arguments.background:
             status = deck.engine.ensure(started_by="server", replace_older=True)
             _note_versions(before, status)
+            if status.stalled is not None:
+                raise RefusedError(f"No engine was started: {status.stalled}.")
             settle(deck, None if folder is None else [os.path.realpath(folder.expanduser())])
             _show(status, arguments.json)
             _note_no_folders(status)
@@ -64,7 +66,7 @@ def _start(arguments: argparse.Namespace) -> int:
             deck.engine.stop()
             _note_versions(before, None)
         elif before.running:
-            hint = before.version_note or "`flowdeck server stop` ends it; runs go on."
+            hint = before.stalled or before.version_note or "`flowdeck server stop` ends it; runs go on."
             raise RefusedError(f"An engine (pid {before.pid}) serves {deck.home} already: {hint}")
         _note_no_folders(before)
     # Imported here: only this one command is an engine; watching files and what else it needs cost the others 50 ms.
@@ -87,9 +89,14 @@ def _note_no_folders(status: EngineStatus) -> None:
         printing.note("no folder is watched yet; `flowdeck server start FOLDER` or `flowdeck FOLDER` adds one.")
 
 
+def _configure_stop(parser: Parser) -> None:
+    parser.add_argument("--force", action="store_true", help="kill it when it does not stop, as one that hangs")
+    add_json(parser)
+
+
 def _stop(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
-        was_running = deck.engine.stop()
+        was_running = deck.engine.stop(force=arguments.force)
         if arguments.json:
             printing.document(engine_document(deck.engine.status()))
         else:
@@ -101,10 +108,11 @@ def _status(arguments: argparse.Namespace) -> int:
     with closing(Deck()) as deck:
         status = deck.engine.status()
     _show(status, arguments.json)
+    note_stalled(status)
     note_version(status)
     for gone in [folder for folder in status.folders if not os.path.isdir(folder)]:
         printing.note(f"{gone} is not there; its flows are listed until `flowdeck server unwatch {shlex.quote(gone)}`.")
-    return 0 if status.running else NOT_RUNNING
+    return 0 if status.works else NOT_RUNNING
 
 
 def _configure_unwatch(parser: Parser) -> None:
@@ -190,7 +198,7 @@ def _show(status: EngineStatus, as_json: bool) -> None:
 
 VERBS: Final[dict[str, Verb]] = {
     "start": Verb("run the engine in the foreground, or see that one runs in the background", _configure_start, _start),
-    "stop": Verb("ask the engine to stop; runs go on", add_json, _stop),
+    "stop": Verb("ask the engine to stop; runs go on", _configure_stop, _stop),
     "unwatch": Verb("take a folder from those that are watched, with its flows", _configure_unwatch, _unwatch),
     "enable": Verb("start the engine at every login, by systemd or launchd", add_json, _enable),
     "disable": Verb("stop it, and start it at login no more; runs go on", add_json, _disable),

@@ -33,6 +33,13 @@ class Engine:
         """
         return engines.ensure(self._home.database, sys.executable, started_by, time.sleep, replace_older=replace_older)
 
-    def stop(self) -> bool:
-        """Ask the engine to stop; runs go on. False when none was running."""
-        return engines.stop(self._home.database, time.sleep)
+    def stop(self, *, force: bool = False) -> bool:
+        """Ask the engine to stop; runs go on. False when none was running.
+
+        Args:
+            force: kill it when it does not stop by itself; one that a signal has stopped goes on first.
+
+        Raises:
+            RefusedError: it is stopped or hung and `force` is not given, or it did not end.
+        """
+        return engines.stop(self._home.database, time.sleep, force=force)

@@ -75,7 +75,7 @@ class Engine:
         await asyncio.to_thread(engines.register, self._database, __version__, self._started_by)
         say(f"Engine {__version__} (pid {os.getpid()}) serves {self._database.home.path}.")
         jobs = [self._worker.serve, self._supervisor.serve, self._discovery.serve, self._spares.serve]
-        jobs += [self._eviction.serve, self._follow_changes, self._watch_home]
+        jobs += [self._eviction.serve, self._follow_changes, self._watch_home, self._beat]
         if self._started_by != STAYS:
             jobs.append(self._watch_lifetime)
         stopping: asyncio.Task[Any] = asyncio.create_task(self._stopping.wait())
@@ -118,6 +118,12 @@ class Engine:
             self._supervisor.wake()
         if changes.engine or changes.resync:
             self._discovery.wake()
+
+    async def _beat(self) -> None:
+        """Give signs of life by which others see that this loop goes round."""
+        while True:
+            engines.beat(self._database.home)
+            await asyncio.sleep(engines.BEAT_SECONDS)
 
     async def _watch_lifetime(self) -> None:
         lifetime = Lifetime(self._database)

@@ -41,6 +41,26 @@ def token(pid: int) -> str | None:
     return None if state in {"Z", "X"} else f"{_machine()}/{started}"
 
 
+def is_stopped(pid: int) -> bool:
+    """Tell whether a process is held by a signal (SIGSTOP, SIGTSTP) or a debugger, and so runs no code."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return not os.path.exists("/proc/self/stat") and _portable_is_stopped(pid)
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] in {"T", "t"}
+
+
+def _portable_is_stopped(pid: int) -> bool:
+    import psutil  # noqa: PLC0415 - macOS only: importing it costs 20 ms
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False
+
+
 def _portable_token(pid: int) -> str | None:
     import psutil  # noqa: PLC0415 - macOS only: importing it costs 20 ms
 

@@ -284,6 +284,13 @@ class EngineStatus:
     spares_ready: int = 0
     started_by: str | None = None
     """`tui` or `cli`: it ends by itself when nobody needs it; `server` stays."""
+    stalled: str | None = None
+    """Why it does nothing although its process is there, and what to do; None when it works."""
+
+    @property
+    def works(self) -> bool:
+        """Tell whether an engine runs that is neither stopped nor hung."""
+        return self.running and self.stalled is None
 
     @property
     def is_older(self) -> bool:

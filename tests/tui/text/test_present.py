@@ -126,7 +126,9 @@ def test_counts_say_nothing_when_there_is_nothing() -> None:
 
 
 def test_the_engine_is_told_in_words() -> None:
-    """Starting, running, none, another version."""
+    """Starting, running, none, another version, stopped or hung."""
+    stalled = EngineStatus(running=True, pid=7, stalled="the engine (pid 7) is stopped")
+    assert present.engine_text(stalled, is_starting=False) == "engine does not work (pid 7)"
     assert present.engine_text(None, is_starting=True) == "engine starting"
     assert present.engine_text(EngineStatus(running=True), is_starting=True) == "engine running"
     assert present.engine_text(EngineStatus(running=False), is_starting=False) == "no engine"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def engine_document(status: EngineStatus) -> Document:
     """Write what is known of the engine."""
     return {
-        "running": status.running,
+        "running": status.works,
         "pid": status.pid,
         "folders": list(status.folders),
         "spares_ready": status.spares_ready,

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def engine_lines(status: EngineStatus, paper: Paper) -> list[str]:
     """Show what is known of the engine."""
-    running = Cell("running", COLOURS[StateType.COMPLETED]) if status.running else Cell("not running")
+    running = Cell("running", COLOURS[StateType.COMPLETED]) if status.works else Cell("not running")
+    if status.stalled is not None:
+        running = Cell("does not work", COLOURS[StateType.FAILED])
     folders = [inert_line(folder) for folder in status.folders]
     shown = {
         "Engine": running,

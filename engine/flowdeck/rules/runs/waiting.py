@@ -23,6 +23,7 @@ class Surroundings:
         runs_started: number of runs that it has started and that are not over.
         engine_starting: an engine is being started just now.
         remedy: advice on how to get an engine, for the place where it is read.
+        engine_stalled: why the engine does nothing although it runs, and what to do; None when it works.
     """
 
     now: datetime
@@ -32,6 +33,7 @@ class Surroundings:
     runs_started: int = 0
     engine_starting: bool = False
     remedy: str = START_AN_ENGINE
+    engine_stalled: str | None = None
 
 
 def waiting_reason(
@@ -59,6 +61,8 @@ def waiting_reason(
     if around.process_alive is False:
         return _gone(around)
     if state_type is StateType.PENDING:
+        if around.process_alive is None and around.engine_stalled is not None:
+            return around.engine_stalled
         return "its process is being started"
     return "its process has been asked to stop" if state_type is StateType.CANCELLING else None
 
@@ -69,16 +73,22 @@ def _scheduled(state_name: str, scheduled_at: datetime | None, around: Surroundi
         return _gone(around) if around.process_alive is False else "waits for its next attempt"
     if scheduled_at is not None and scheduled_at > around.now:
         when = f"starts at {_moment(scheduled_at, around.now, zone)}"
+        if around.engine_stalled is not None:
+            return f"{when}, if the engine works then; {around.engine_stalled}"
         return when if around.engine_running else f"{when}, if an engine runs then: {around.remedy}"
     if not around.engine_running:
         starting = "the engine is being started"
         return starting if around.engine_starting else f"no engine runs for this home: {around.remedy}"
+    if around.engine_stalled is not None:
+        return around.engine_stalled
     if around.run_limit is not None and around.runs_started >= around.run_limit:
         return f"the engine runs its limit of {around.run_limit} runs"
     return "the engine is about to start it"
 
 
 def _gone(around: Surroundings) -> str:
+    if around.engine_stalled is not None:
+        return f"its process is gone, and {around.engine_stalled}"
     if around.engine_running:
         return "its process is gone; the engine is about to note that"
     return f"its process is gone, and no engine runs to note that: {around.remedy}"

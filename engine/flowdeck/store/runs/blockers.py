@@ -25,12 +25,14 @@ class Waits:
         run_limit: number of runs that it starts at once.
         runs_started: number of slots that are occupied, by runs that it claimed or that have a run host.
         lost: keys of runs whose process is there no more.
+        engine_stalled: why the engine does nothing although it runs, and what to do; None when it works.
     """
 
     engine_running: bool
     run_limit: int
     runs_started: int
     lost: frozenset[int]
+    engine_stalled: str | None = None
 
     def reason(
         self,
@@ -61,6 +63,7 @@ class Waits:
             runs_started=self.runs_started,
             engine_starting=engine_starting,
             remedy=remedy,
+            engine_stalled=self.engine_stalled,
         )
         return waiting_reason(run.state_type, run.state_name, run.scheduled_at, around, zone)
 
@@ -72,13 +75,14 @@ def look(database: Database, keys: Collection[int] | None) -> Waits:
         database: database of the home.
         keys: integer keys of the flow runs whose processes count; None for all runs that are not over.
     """
-    connection = database.reader()
+    connection, engine = database.reader(), engines.status(database)
     wanted = _with_processes(connection) if keys is None else keys
     return Waits(
-        engine_running=engines.status(database).running,
+        engine_running=engine.running,
         run_limit=default_limit(),
         runs_started=process_claims.started_count(connection),
         lost=flow_run_queries.lost(connection, wanted),
+        engine_stalled=engine.stalled,
     )
 
 
