@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
+from types import CodeType, MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from flowdeck.execution.calls import context, methods
@@ -36,6 +36,7 @@ from flowdeck.rules.exceptions import CancelledRun, DefinitionError
 from flowdeck.rules.keys.cache_policies import task_input_hash
 from flowdeck.rules.keys.call_keys import task_key
 from flowdeck.rules.keys.function_identity import FunctionIdentity
+from flowdeck.rules.options.function_code import innermost
 from flowdeck.rules.options.hooks import with_those_of
 from flowdeck.rules.options.options import TaskOptions, merged, task_spec
 from flowdeck.rules.options.retries import exponential_backoff
@@ -334,8 +335,12 @@ def name_of(function: Any, kind: str) -> str:
 
 
 def by_name(decorated: Any) -> str | tuple[Any, ...]:
-    """Return how to pickle a flow or task: by where it stands, since there the plain function stands no more."""
-    return getattr(decorated, "__qualname__", None) or decorated.reduced_by_value()
+    """Return how to pickle a flow or task: by where it stands, since there the plain function stands no more.
+
+    What is made in a function stands nowhere: it goes as its function does, which cloudpickle takes along.
+    """
+    name: str | None = getattr(decorated, "__qualname__", None)
+    return decorated.reduced_by_value() if name is None or "<" in name else name
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -353,13 +358,14 @@ def _is_one(function: Callable[..., Any], test: Callable[[Any], bool]) -> bool:
 
 
 def check_definition(function: Callable[..., Any], kind: str, name: str) -> None:
-    """Refuse parameters whose names flowdeck takes for itself.
+    """Refuse parameters whose names flowdeck takes for itself, and objects in which no function can be found.
 
     Raises:
-        DefinitionError: it has such a one.
+        DefinitionError: it is or has such a one.
     """
+    innermost(function, f"{kind} '{name}'")
     code = getattr(function, "__code__", None)
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if isinstance(code, CodeType) else ()
     for reserved in ("return_state", "wait_for"):
         if reserved in names:
             raise DefinitionError(

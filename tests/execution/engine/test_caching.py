@@ -278,6 +278,36 @@ def test_what_cannot_be_keyed_runs_and_says_why(database: Database) -> None:
     ]
 
 
+def itself() -> list[Any]:
+    made: list[Any] = []
+    made.append({"again": (made,)})
+    return made
+
+
+def deep() -> list[Any]:
+    made: list[Any] = []
+    for _ in range(3000):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize("make", [itself, deep])
+def test_inputs_without_an_end_run_uncached(dialect: Dialect, make: Callable[[], Any], database: Database) -> None:
+    """What contains itself, or is nested beyond any stack: the call runs, and its row says why it has no key."""
+
+    @dialect.task(cache_policy=INPUTS)
+    async def measure(x: Any) -> int:
+        return len(x)
+
+    @dialect.flow()
+    async def main() -> int:
+        return await dialect.call(measure, make())
+
+    assert dialect.run(main) == 1
+    (reason,) = reasons(database)
+    assert reason.startswith("Not cached: the inputs cannot be hashed: "), reason
+
+
 def test_lost_file_is_a_miss(home: Home, database: Database) -> None:
     """The result is made anew, and said so."""
     ran: list[int] = []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -271,6 +273,9 @@ def test_undecorated_function_is_at_hand(dialect: Dialect, deck: Deck) -> None:
         (lambda: task(tags=["io", 3])(abs), "task 'abs' takes a list of texts as tags, not 3."),
         (lambda: tags("a", 3).__enter__(), "tags() takes a list of texts as tags, not 3."),  # type: ignore[arg-type]
         (lambda: flow(abs), "flow 'abs' is not a function that is written in Python"),
+        (lambda: task(MagicMock()), "task 'MagicMock' was given an object of type MagicMock whose function cannot be"),
+        (lambda: task(partial(MagicMock())), "whose function cannot be found"),
+        (lambda: flow(MagicMock()), "flow 'MagicMock' was given an object of type MagicMock whose function cannot be"),
         (lambda: flow(name="a/b")(lambda: None), "A flow may not be named 'a/b'"),
     ],
 )
