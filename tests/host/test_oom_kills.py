@@ -12,10 +12,10 @@ import pytest
 
 from flowdeck.deck import FlowRun
 from flowdeck.host.crash_recording import describe_kill
-from flowdeck.host.oom_kills import OomKills, OomVerdict, count_oom_kills, counter_file, counter_in, judge
 from flowdeck.host.run_host import KILLED_BELOW
 from flowdeck.rules.runs.resource_use import ResourceUse
 from flowdeck.rules.states import StateType
+from flowdeck.store.oom_kills import OomKills, OomVerdict, count_oom_kills, counter_file, counter_in, judge
 from tests.support.live_home import LiveHome
 
 VERSION_2_MOUNT = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"

@@ -58,6 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `flowdeck`; None for those of the process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    undecodable = next((word for word in words if not _is_text(word)), None)
+    if undecodable is not None:
+        _complain(f"'{undecodable}' is not UTF-8 text, as names and paths must be here; rename it or give another.")
+        return USAGE
     if sys.stdout is None:  # closed by whoever started us
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
     try:
@@ -78,9 +82,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("FLOWDECK_DEBUG"):
             raise
-        _complain(f"unexpected {type(error).__name__}: {error}. FLOWDECK_DEBUG=1 shows the traceback.")
+        _complain(
+            _damage(error) or f"unexpected {type(error).__name__}: {error}. FLOWDECK_DEBUG=1 shows the traceback."
+        )
         return FAILED
     return code
+
+
+def _is_text(word: str) -> bool:
+    """Tell whether a word holds no bytes that Python could not decode: neither database nor JSON can keep these."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def _run(argv: list[str]) -> int:
@@ -123,6 +134,14 @@ def _complain(sentence: str) -> None:
     from flowdeck.cli.printing import note  # noqa: PLC0415 - help and version need nothing of it: 9 ms
 
     note(sentence)
+
+
+def _damage(error: Exception) -> str | None:
+    """Explain that the home's database is damaged; None when the error does not say so."""
+    from flowdeck.store.database import integrity  # noqa: PLC0415 - rare
+    from flowdeck.store.home import locate  # noqa: PLC0415 - rare
+
+    return integrity.explain_damage(locate(), error) if integrity.is_damage(error) else None
 
 
 def _code_of(error: FlowdeckError) -> int:

@@ -29,7 +29,7 @@ from flowdeck.rules.states import TERMINAL, StateType
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck.rules.versions import __version__
 from flowdeck.store.database import sqlite
-from flowdeck.store.database.integrity import check_file
+from flowdeck.store.database.integrity import check_file, restore_hint
 from flowdeck.store.database.version import SCHEMA_VERSION
 from flowdeck.store.home import NETWORK_FILESYSTEMS, Home, filesystem, locate
 
@@ -187,7 +187,7 @@ def _store(home: Home, store: Store) -> Iterator[Check]:
         yield Check("store", "ok", f"{home.database} is sound, schema {store.schema_version}")
     else:
         damaged = os.access(home.path, os.W_OK | os.X_OK) and os.access(home.database, os.W_OK)
-        fix = f"Keep a copy of {home.path}, then set FLOWDECK_HOME to another folder." if damaged else None
+        fix = f"Keep a copy of {home.path}, then {restore_hint(home)}." if damaged else None
         yield Check("store", "error", store.problem, fix)
 
 

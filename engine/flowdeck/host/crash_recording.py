@@ -6,13 +6,13 @@ import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdeck.host.oom_kills import OomVerdict
 from flowdeck.rules import log_levels
 from flowdeck.rules.clock import SYSTEM_CLOCK, to_datetime
 from flowdeck.rules.runs.resource_use import ResourceUse
 from flowdeck.rules.states import State
 from flowdeck.store.database.database import Database
 from flowdeck.store.logs.log_writer import LogWriter
+from flowdeck.store.oom_kills import OomVerdict
 from flowdeck.store.runs import flow_runs, process_claims
 from flowdeck.store.runs.process_claims import Holder
 

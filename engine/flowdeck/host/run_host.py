@@ -23,7 +23,6 @@ from flowdeck.host import orphaned_hooks, process_tree
 from flowdeck.host.cancellation import Cancellation
 from flowdeck.host.crash_recording import describe_exit, describe_kill, end_run, exit_columns, signal_name
 from flowdeck.host.host_signals import Signals
-from flowdeck.host.oom_kills import OomKills, OomVerdict, count_oom_kills, judge
 from flowdeck.host.output import OutputStream
 from flowdeck.host.spare_order import TAKEN
 from flowdeck.host.spawning import GO, Spare, environment_of, order_of, spawn
@@ -36,6 +35,7 @@ from flowdeck.store import processes
 from flowdeck.store.database.database import Database
 from flowdeck.store.database.sqlite import DatabaseError, data_version
 from flowdeck.store.logs.log_writer import LogWriter
+from flowdeck.store.oom_kills import OomKills, OomVerdict, count_oom_kills, judge
 from flowdeck.store.runs import flow_runs, process_claims
 from flowdeck.store.runs.process_claims import Assignment, Holder
 

@@ -15,6 +15,8 @@ import pytest
 from flowdeck import flow, get_run_logger, runtime, tags, task
 from flowdeck.deck import Deck, FlowRun, TaskRun
 from flowdeck.exceptions import WorkerError
+from flowdeck.execution.workers import worker
+from flowdeck.store.oom_kills import OomKills
 from flowdeck.task_runners import ProcessPoolTaskRunner
 
 ONE_PROCESS = ProcessPoolTaskRunner(max_workers=1)
@@ -92,10 +94,37 @@ def test_thousand_items_through_two_processes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        (OomKills(1, 1), OomKills(2, 2), "was killed by SIGKILL of the system's out-of-memory killer."),
+        (OomKills(None, 1), OomKills(None, 2), "for which the system ended a process meanwhile."),
+        (OomKills(1, 1), OomKills(1, 2), "was killed by SIGKILL."),
+        (OomKills(None, None), OomKills(None, None), "was killed by SIGKILL."),
+    ],
+)
+def test_lack_of_memory_is_named_where_a_counter_says_so(
+    before: OomKills, after: OomKills, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was killed by hand looks the same but for the counters."""
+    counts = iter([before, after])
+    monkeypatch.setattr(worker, "count_oom_kills", lambda: next(counts, after))
+
+    @task
+    def dies() -> None:
+        os.kill(os.getpid(), 9)
+
+    @flow(task_runner=ONE_PROCESS)
+    def main() -> str:
+        return str(dies.submit().exception())
+
+    assert main().endswith(sentence)
+
+
+@pytest.mark.parametrize(
     ("how", "sentence"),
     [
         ("os._exit(3)", "ended with exit code 3 in the middle of it."),
-        ("os.kill(os.getpid(), 9)", "was killed by SIGKILL, as the system does for want of memory."),
+        ("os.kill(os.getpid(), 9)", "was killed by SIGKILL."),
         ("os.kill(os.getpid(), 11)", "was killed by SIGSEGV."),
     ],
 )

@@ -31,6 +31,7 @@ from flowdeck.execution.workers.worker_messages import (
     send,
 )
 from flowdeck.rules.exceptions import WorkerError
+from flowdeck.store.oom_kills import OomVerdict, count_oom_kills, judge
 
 LEAVE_PATIENCE_SECONDS: Final = 2.0
 """How long a worker that was told to leave has for its `atexit` functions, before it is killed."""
@@ -70,6 +71,8 @@ class WorkerProcess:
         Raises:
             WorkerError: it cannot be started.
         """
+        self._oom_kills = count_oom_kills()
+        """Of before it began: one more at its end tells why it was killed."""
         ours, theirs = socket.socketpair()
         with theirs:
             self.pid = _spawn(theirs.fileno())
@@ -170,7 +173,7 @@ class WorkerProcess:
             return f"{process} is gone; how it ended is not known, since something else has waited for it."
         if status >= 0:
             return f"{process} ended with exit code {status} in the middle of it."
-        hint = ", as the system does for want of memory" if -status == signal.SIGKILL else ""
+        hint = _memory_hint(judge(self._oom_kills, count_oom_kills())) if -status == signal.SIGKILL else ""
         return f"{process} was killed by {signal.Signals(-status).name}{hint}."
 
     def _answer(self, message: Message, content: Sequence[Part]) -> None:
@@ -226,6 +229,15 @@ def _spawn(connection: int) -> int:
         raise WorkerError(f"No worker process could be started: {error.strerror}.") from None
     finally:
         os.close(moved)
+
+
+def _memory_hint(verdict: OomVerdict) -> str:
+    """Say whether lack of memory ended a process, where a counter of the system says so."""
+    if verdict is OomVerdict.CERTAIN:
+        return " of the system's out-of-memory killer"
+    if verdict is OomVerdict.LIKELY:
+        return "; likely for lack of memory, for which the system ended a process meanwhile"
+    return ""
 
 
 def _interpreter_options() -> list[str]:

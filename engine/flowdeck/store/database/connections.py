@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from flowdeck.rules.exceptions import StoreError
-from flowdeck.store.database import descriptor_guard, sqlite
+from flowdeck.store.database import descriptor_guard, integrity, sqlite
 from flowdeck.store.database.version import KNOWN_REBUILDS, REBUILD, SCHEMA_VERSION
 from flowdeck.store.home import Home
 
@@ -65,14 +65,37 @@ def _connect(home: Home) -> sqlite.Connection:
 
 def _create_private(home: Home) -> None:
     """Make the file before SQLite does, for the mode: the write-ahead log gets the same."""
-    if home.database.exists():
+    if _has_content(home):
         return
+    _check_not_lost(home)
     try:
         os.close(os.open(home.database, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         pass  # another process was faster
     except OSError as error:
         raise StoreError(f"{home.database} cannot be created: {error.strerror}.") from None
+
+
+def _has_content(home: Home) -> bool:
+    try:
+        return home.database.stat().st_size > 0
+    except OSError:  # not there, or hidden: opening it says more
+        return False
+
+
+def _check_not_lost(home: Home) -> None:
+    """Refuse to begin anew in a home that has had runs: a new database would look as if there had been none."""
+    try:
+        logs = [name for name in os.listdir(home.logs) if name.endswith(".log")]
+    except OSError:
+        logs = []
+    if not logs or _has_content(home):  # another process may have made it and run a flow meanwhile
+        return
+    what = "is empty" if home.database.exists() else "is missing"
+    raise StoreError(
+        f"{home.database} {what}, but {home.logs} has the logs of {len(logs)} run(s), so their rows were lost: "
+        f"{integrity.restore_hint(home)}, or move logs, results and state.db* away to begin anew."
+    )
 
 
 def _set_up(home: Home, connection: sqlite.Connection, full_durability: bool) -> None:
@@ -100,6 +123,8 @@ def _is_rebuilt(connection: sqlite.Connection) -> bool:
 def _explained(home: Home, error: Exception) -> StoreError:
     if sqlite.is_busy(error):
         return StoreError(f"{home.database} is locked by another program; close that program and try again.")
+    if integrity.is_damage(error):
+        return StoreError(integrity.explain_damage(home, error))
     if not os.access(home.database, os.R_OK | os.W_OK):
         return StoreError(
             f"{home.database} may not be written by this user (uid {os.geteuid()}). "

@@ -24,6 +24,7 @@ from flowdeck.store.database import (
     descriptor_guard,
     foreign_access,
     forks,
+    integrity,
     open_databases,
     sqlite,
     suspend_guard,
@@ -271,6 +272,8 @@ class Database:
     def _explain(self, error: Exception) -> Exception:
         if isinstance(error, sqlite.OperationalError) and "full" in str(error):
             return StoreError(f"The disk that holds {self.home.path} is full; nothing was written.")
+        if integrity.is_damage(error):
+            return StoreError(integrity.explain_damage(self.home, error))
         if isinstance(error, sqlite.DatabaseError) and not isinstance(error, sqlite.IntegrityError):
             return StoreError(f"{self.home.database} cannot be written: {error}.")
         return error

@@ -73,7 +73,12 @@ class ResultFiles:
         named.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = named.with_name(f".{file_hash[:16]}.{os.getpid()}.{threading.get_ident()}")
         draft.symlink_to(os.path.relpath(path, named.parent))
-        draft.replace(named)
+        try:
+            draft.replace(named)
+        except BaseException:  # the name is too long, or is that of a folder
+            with suppress(OSError):
+                draft.unlink()
+            raise
         return StoredResult(None, file_hash, len(content))
 
     def read(self, inline: bytes | None, file_hash: str | None) -> bytes:
