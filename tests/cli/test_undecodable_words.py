@@ -10,9 +10,11 @@ from flowdeck import cli
 
 WORD = os.fsdecode(b"\xff")
 COMMANDS = [
-    [WORD], ["run", WORD], ["run", "flow.py", "-p", f"a={WORD}"], ["server", "start", WORD], ["server", "unwatch", WORD],
+    [WORD], ["run", WORD], ["run", "flow.py", "-p", f"a={WORD}"], ["server", "start", WORD],
+    ["server", "unwatch", WORD],
     ["server", WORD], ["flow", "ls", WORD], ["flow", "inspect", WORD], ["flow-run", "ls", "--filter", WORD],
-    ["flow-run", "create", WORD], ["flow-run", "inspect", WORD], ["flow-run", "logs", WORD], ["flow-run", "retry", WORD],
+    ["flow-run", "create", WORD], ["flow-run", "inspect", WORD], ["flow-run", "logs", WORD],
+    ["flow-run", "retry", WORD],
     ["task-run", "ls", WORD], ["doctor", WORD],
 ]  # fmt: skip
 
