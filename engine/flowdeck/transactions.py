@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from flowdeck.execution.calls import context
+from flowdeck.execution.starts.keys_outside_of_runs import StoredKeys
 from flowdeck.execution.transactions import task_transactions, transactions
 from flowdeck.execution.transactions.transactions import Transaction
 from flowdeck.rules.exceptions import UsageError
@@ -33,7 +34,8 @@ def transaction(
     cache, at the end of the outermost transaction.
 
     Args:
-        key: under which its value is recorded; a transaction whose key was committed before begins as committed.
+        key: under which its value is recorded, inside and outside of flows; a transaction whose key was committed
+            before begins as committed.
         store: for Prefect's code; what is committed lies in flowdeck's home.
         commit_mode: when it is committed; as that around it unless given, LAZY at the outside.
         isolation_level: whether it waits for another one with its key; as that around it unless given.
@@ -43,11 +45,14 @@ def transaction(
 
     Raises:
         UsageError: an argument cannot be used.
+        StoreError: a key is given outside of flows, and the home cannot be used.
     """
     if store is not None:
         raise UsageError("transaction() takes no store: what is committed lies in flowdeck's home.")
     if key is not None and (not isinstance(key, str) or not 0 < len(key) <= MAXIMUM_KEY_LENGTH):
         raise UsageError(f"key of transaction() must be a text of 1 to {MAXIMUM_KEY_LENGTH} characters, not {key!r}.")
+    if context.describing:
+        key = None  # the file is only imported: nothing is looked up or recorded
     return Transaction(
         key,
         commit_mode=_member(CommitMode, commit_mode, "commit_mode"),
@@ -55,6 +60,7 @@ def transaction(
         overwrite=overwrite,
         write_on_commit=write_on_commit,
         logger=logger,
+        keys_outside_of_runs=StoredKeys() if key is not None and context.flow_run.get() is None else None,
     )
 
 

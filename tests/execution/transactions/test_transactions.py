@@ -284,7 +284,7 @@ def test_wrong_uses_are_told_in_a_sentence() -> None:
         transaction(commit_mode="LATER")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="text of 1 to 2000 characters"):
         transaction(key="")
-    with pytest.raises(MissingContextError, match="outside of a flow"), transaction(key="k"):
+    with pytest.raises(MissingContextError, match="outside of a flow"), Transaction(key="k"):
         pass
     with transaction() as txn:
         pass
@@ -304,6 +304,40 @@ def test_outside_of_flows(journal: Journal, database: Database) -> None:
     assert journal.lines == ["run 1", "commit 1", "run 2", "run 3", "undo 3", "undo 2"]
     names = database.reader().execute("SELECT state_name FROM task_run ORDER BY id").fetchall()
     assert [name for (name,) in names] == ["Completed", "RolledBack", "RolledBack"]
+
+
+def test_keys_outside_of_flows(scripts: Scripts, database: Database) -> None:
+    """A key that is committed in one process is found in the next, and in a flow; not after a rollback."""
+    lines = """
+        from flowdeck import transaction
+        from flowdeck.transactions import IsolationLevel
+        try:
+            with transaction(key="lost"):
+                raise RuntimeError
+        except RuntimeError:
+            pass
+        with transaction(key="lost", write_on_commit=False) as txn:
+            print("lost", txn.is_committed(), txn.read())
+        with transaction(key="kept", isolation_level=IsolationLevel.SERIALIZABLE) as txn:
+            print("kept", txn.is_committed(), txn.read())
+            txn.stage({"rows": 3})
+    """
+    assert scripts.start(lines).end().out.splitlines() == ["lost False None", "kept False None"]
+    assert scripts.start(lines).end().out.splitlines() == ["lost False None", "kept True {'rows': 3}"]
+
+    @task(cache_key_fn=lambda _c, _p: "kept")
+    def load() -> Any:
+        raise AssertionError
+
+    @flow
+    def main() -> Any:
+        with transaction(key="kept") as txn:
+            assert txn.is_committed()
+        return load()
+
+    assert main() == {"rows": 3}
+    (reason,) = database.reader().execute("SELECT cache_reason FROM task_run").fetchone()
+    assert "recorded outside of runs at" in reason
 
 
 def test_interrupt_undoes_too(scripts: Scripts, tmp_path: Path) -> None:

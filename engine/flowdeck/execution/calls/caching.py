@@ -113,7 +113,8 @@ def find(
         value = results.load(found.inline, found.file_hash, records, spec.results.serializer, names)
     except ResultLostError as error:
         return missed(f"{error};")
-    reason = f"Hit: {shown}, recorded by run {found.flow_run_id[:8]} at {_moment(found.recorded_at)}."
+    where = "outside of runs" if found.flow_run_id is None else f"by run {found.flow_run_id[:8]}"
+    reason = f"Hit: {shown}, recorded {where} at {_moment(found.recorded_at)}."
     size = len(found.inline) if found.inline is not None else records.size_of(found.file_hash)
     return Hit(value, StoredResult(found.inline, found.file_hash, size), CacheNote(keyed.key, reason))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from flowdeck.execution.recording import results
 from flowdeck.rules.clock import SYSTEM_CLOCK
@@ -11,7 +11,17 @@ from flowdeck.store.calls.transactions import CommittedKey
 from flowdeck.store.results.cached_results import CachedResult
 
 if TYPE_CHECKING:
-    from flowdeck.execution.calls.context import FlowRunContext
+    from flowdeck.execution.recording.result_records import ResultRecords
+
+
+class KeysOutsideOfRuns(Protocol):
+    """Where the keys of transactions are recorded that stand in no flow run."""
+
+    results: ResultRecords
+
+    def commit(self, key: CommittedKey, at: int) -> None:
+        """Record a key; StoreError when that is not possible."""
+        ...
 
 
 class Kept(NamedTuple):
@@ -22,28 +32,26 @@ class Kept(NamedTuple):
     """A sentence, when it cannot be recorded though it should be."""
 
 
-def is_committed(key: str, run: FlowRunContext) -> bool:
+def is_committed(key: str, records: ResultRecords) -> bool:
     """Tell whether a result is recorded under a key and is not to be made anew."""
-    records = run.recorder.results
-    found = None if records.caching == "refresh" else _find(key, run)
+    found = None if records.caching == "refresh" else _find(key, records)
     return found is not None and (found.inline is not None or records.size_of(found.file_hash) > 0)
 
 
-def read(key: str, run: FlowRunContext) -> Any:
+def read(key: str, records: ResultRecords) -> Any:
     """Return what is recorded under a key; None when there is nothing.
 
     Raises:
         ResultLostError: it cannot be had any more.
     """
-    found = _find(key, run)
+    found = _find(key, records)
     if found is None:
         return None
-    return results.load(found.inline, found.file_hash, run.recorder.results, DEFAULT_RESULTS.serializer, {})
+    return results.load(found.inline, found.file_hash, records, DEFAULT_RESULTS.serializer, {})
 
 
-def keep(key: str, value: Any, run: FlowRunContext) -> Kept:
+def keep(key: str, value: Any, records: ResultRecords) -> Kept:
     """Keep the bytes of a value, to be recorded under a key."""
-    records = run.recorder.results
     if records.caching == "off":
         return Kept(None, None)
     kept = results.keep(value, DEFAULT_RESULTS.serializer, records, wanted=True)
@@ -52,8 +60,7 @@ def keep(key: str, value: Any, run: FlowRunContext) -> Kept:
     return Kept(CommittedKey(key, kept.value.result), None)
 
 
-def _find(key: str, run: FlowRunContext) -> CachedResult | None:
-    records = run.recorder.results
+def _find(key: str, records: ResultRecords) -> CachedResult | None:
     found = None if records.caching == "off" else records.cached(key)
     if found is None or (found.expires_at is not None and found.expires_at <= SYSTEM_CLOCK.now_microseconds()):
         return None

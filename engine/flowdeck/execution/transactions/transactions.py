@@ -21,7 +21,7 @@ from flowdeck.execution.recording.facts import TransactionCommitted
 from flowdeck.execution.recording.failures import sentence
 from flowdeck.execution.recording.loggers import RUN_LOGGER
 from flowdeck.execution.transactions import transaction_keys
-from flowdeck.rules.exceptions import MissingContextError, UsageError
+from flowdeck.rules.exceptions import MissingContextError, StoreError, UsageError
 from flowdeck.rules.options.hooks import Hook
 from flowdeck.rules.options.transactions import CommitMode, IsolationLevel, TransactionState
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from flowdeck.execution.calls.context import FlowRunContext
     from flowdeck.execution.calls.futures import TaskFuture
     from flowdeck.execution.recording.recorder import Recorder
+    from flowdeck.execution.recording.result_records import ResultRecords
+    from flowdeck.execution.transactions.transaction_keys import KeysOutsideOfRuns
+    from flowdeck.store.calls.transactions import CommittedKey
     from flowdeck.store.results.key_locks import KeyLock
 
 _SYNC: Final = SyncDriver()
@@ -64,8 +67,9 @@ class Transaction:
         overwrite: bool = False,
         write_on_commit: bool = True,
         logger: Any = None,
+        keys_outside_of_runs: KeysOutsideOfRuns | None = None,
     ) -> None:
-        """See `transaction`."""
+        """See `transaction`; `keys_outside_of_runs` records the key where no flow run does."""
         self.key = key
         self.commit_mode = commit_mode
         self.isolation_level = isolation_level
@@ -86,6 +90,7 @@ class Transaction:
         self.values: dict[str, Any] = {}
         self.staged_value: Any = None
         self._run = context.flow_run.get()
+        self._outside = keys_outside_of_runs
         self._locks: dict[str, KeyLock] = {}
         self._token: Token[Transaction | None] | None = None
 
@@ -128,7 +133,8 @@ class Transaction:
         """Return the value that was staged, or else the one that is recorded under the key; None without either."""
         if self.staged_value is not None or self.key is None:
             return self.staged_value
-        return None if self._run is None else transaction_keys.read(self.key, self._run)
+        records = self._records()
+        return None if records is None else transaction_keys.read(self.key, records)
 
     def is_pending(self) -> bool:
         """Tell whether it has not begun."""
@@ -180,16 +186,16 @@ class Transaction:
     async def _begin(self, driver: Driver) -> None:
         if self.state is not TransactionState.PENDING:
             raise UsageError("A transaction can be entered once; call transaction() again for another one.")
-        if self.key is not None and self._run is None:
+        records = self._records()
+        if self.key is not None and records is None:
             raise MissingContextError(
-                f"transaction(key='{self.key}') was entered outside of a flow, where no key is recorded. "
-                "Enter it inside a @flow function, or leave the key away."
+                f"Transaction(key='{self.key}') was entered outside of a flow. Call transaction(key=...) there."
             )
         self.inherit(current.get())
-        if self.key is not None and self._run is not None:
+        if self.key is not None and records is not None:
             if self.isolation_level is IsolationLevel.SERIALIZABLE:
-                await self.hold(self.key, self._run.recorder.results.lock(self.key), driver)
-            if not self.overwrite and transaction_keys.is_committed(self.key, self._run):
+                await self.hold(self.key, records.lock(self.key), driver)
+            if not self.overwrite and transaction_keys.is_committed(self.key, records):
                 self.state = TransactionState.COMMITTED
                 self._say(logging.INFO, f"{self._words()} was committed before.")
         self._token = current.set(self)
@@ -289,13 +295,30 @@ class Transaction:
 
     def add_to(self, facts: dict[Recorder, TransactionCommitted], at: int) -> None:
         """Add what is to be recorded of this one's commit."""
-        if self.key is None or self._run is None or not self.write_on_commit:
+        records = self._records()
+        if self.key is None or records is None or not self.write_on_commit:
             return
-        kept = transaction_keys.keep(self.key, self.staged_value, self._run)
+        kept = transaction_keys.keep(self.key, self.staged_value, records)
         if kept.problem is not None:
             self._say(logging.WARNING, kept.problem)
-        if kept.key is not None:
+        if kept.key is None:
+            return
+        if self._run is None:
+            self._commit_outside(kept.key, at)
+        else:
             facts.setdefault(self._run.recorder, TransactionCommitted([], at)).keys.append(kept.key)
+
+    def _commit_outside(self, key: CommittedKey, at: int) -> None:
+        try:
+            if self._outside is not None:
+                self._outside.commit(key, at)
+        except StoreError as error:
+            self._say(logging.WARNING, f"A commit is not recorded. {error}")
+
+    def _records(self) -> ResultRecords | None:
+        """Return where its key is looked for."""
+        owner = self._outside if self._run is None else self._run.recorder
+        return None if owner is None else owner.results
 
     async def roll_back_by(self, driver: Driver, reason: str) -> bool:
         """Undo what is staged, the last first; see `rollback`."""

@@ -11,7 +11,8 @@ from flowdeck.store.results.result_files import StoredResult
 class CachedResult(NamedTuple):
     """A result that was recorded under a key."""
 
-    flow_run_id: str
+    flow_run_id: str | None
+    """None when it was recorded outside of flow runs."""
     recorded_at: int
     """Microseconds since 1970 UTC."""
     expires_at: int | None
@@ -36,7 +37,7 @@ def put(
     result: StoredResult,
     *,
     task_run_id: int | None,
-    flow_run_id: str,
+    flow_run_id: str | None,
     at: int,
     expires_at: int | None,
 ) -> None:
