@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
+from flowdeck.cli import engine_checks
+from flowdeck.host.crash_recording import end_run
+from flowdeck.rules.exceptions import StoreError
 from flowdeck.rules.states import StateType
+from flowdeck.store.logs.log_writer import LogWriter
+from flowdeck.store.runs.process_claims import Holder
 from tests.support.live_home import LiveHome, is_running
 
 PATIENCE_SECONDS = 1.5
@@ -37,7 +42,32 @@ def test_host_waits_for_room_although_nobody_can_be_told(small_disk: Path, empty
         with pytest.raises(subprocess.TimeoutExpired):
             host.wait(PATIENCE_SECONDS)
         assert not live.now(run).is_final
+        reason = engine_checks.reason_of(live.deck, live.now(run), engine_checks.now())
+        assert reason is not None
+        assert reason.startswith("the disk of the home is full; its process is gone")
         (live.folder / "filler").unlink()
         assert host.wait(30) == 0
         ended = live.now(run)
         assert (ended.state_type, ended.exit_code) == (StateType.CRASHED, 3)
+        assert engine_checks.reason_of(live.deck, ended, engine_checks.now()) is None
+
+
+def test_end_is_said_once_however_often_it_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log has room while the database has none; an engine begins with a new writer each time."""
+    with closing(LiveHome(tmp_path)) as live:
+        run = live.create("@flow\ndef main(): os._exit(3)")
+        holder = Holder(run.key, live.claim(), None, None)
+
+        def full(_: object) -> None:
+            raise StoreError("The disk is full.")
+
+        for number in range(4):
+            log = LogWriter(live.database.home.log_file(run.id))
+            with monkeypatch.context() as patched:
+                if number < 3:
+                    patched.setattr(live.database, "write", full)
+                with suppress(StoreError):
+                    end_run(live.database, run.id, holder, "It is gone.", {}, log)
+            log.close()
+        assert live.now(run).is_final
+        assert live.messages(run, "engine").count("Crashed: It is gone.") == 1

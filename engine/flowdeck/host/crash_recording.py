@@ -95,7 +95,8 @@ def end_run(
         # Before the state: who follows a log stops reading at the end of the run.
         level = log_levels.WARNING if coming.is_cancelled() else log_levels.ERROR
         text = f"{coming.name}: {coming.message}" if coming.message else coming.name
-        log.append(at, level, "engine", None, None, text)
+        _, since = process_claims.attempt_started_at(database.reader(), holder.key)
+        log.append_once(at, level, "engine", text, since)  # this is tried again when the state cannot be written
     state = database.write(lambda connection: process_claims.end(connection, holder, at, reason, columns, environment))
     if state is None:
         return None

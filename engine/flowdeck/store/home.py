@@ -13,6 +13,7 @@ NETWORK_FILESYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "lustre"}
 )
 """File systems on which SQLite's locks and shared memory cannot be relied on."""
+_ROOM_BYTES: Final = 64 << 10
 _ELSEWHERE: Final = "Set FLOWDECK_HOME to a folder you own."
 
 
@@ -108,6 +109,16 @@ def prepare(home: Home) -> None:
     if not os.access(home.path, os.W_OK | os.X_OK):
         why = _why_not(home.path)
         raise StoreError(f"The home folder {home.path} is not writable{f': {why}' if why else ''}. {_ELSEWHERE}")
+
+
+def is_full(home: Home) -> bool:
+    """Tell whether the disk of the home has no room left for a write of the database."""
+    try:
+        disk = os.statvfs(home.path)
+    except OSError:
+        return False
+    blocks = disk.f_bfree if os.geteuid() == 0 else disk.f_bavail
+    return blocks * disk.f_frsize < _ROOM_BYTES
 
 
 def _why_not(path: Path) -> str | None:

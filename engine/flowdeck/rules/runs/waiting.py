@@ -8,6 +8,7 @@ from typing import Final
 
 from flowdeck.rules.states import AWAITING_RETRY, StateType
 
+DISK_FULL: Final = "the disk of the home is full"
 START_AN_ENGINE: Final = "open the TUI or `flowdeck server start`"
 
 
@@ -24,6 +25,7 @@ class Surroundings:
         engine_starting: an engine is being started just now.
         remedy: advice on how to get an engine, for the place where it is read.
         engine_stalled: why the engine does nothing although it runs, and what to do; None when it works.
+        disk_full: there is no room on the disk of the home to record what happens.
     """
 
     now: datetime
@@ -34,6 +36,7 @@ class Surroundings:
     engine_starting: bool = False
     remedy: str = START_AN_ENGINE
     engine_stalled: str | None = None
+    disk_full: bool = False
 
 
 def waiting_reason(
@@ -76,6 +79,8 @@ def _scheduled(state_name: str, scheduled_at: datetime | None, around: Surroundi
         if around.engine_stalled is not None:
             return f"{when}, if the engine works then; {around.engine_stalled}"
         return when if around.engine_running else f"{when}, if an engine runs then: {around.remedy}"
+    if around.disk_full:
+        return DISK_FULL
     if not around.engine_running:
         starting = "the engine is being started"
         return starting if around.engine_starting else f"no engine runs for this home: {around.remedy}"
@@ -87,6 +92,8 @@ def _scheduled(state_name: str, scheduled_at: datetime | None, around: Surroundi
 
 
 def _gone(around: Surroundings) -> str:
+    if around.disk_full:
+        return f"{DISK_FULL}; its process is gone, which cannot be noted before there is room"
     if around.engine_stalled is not None:
         return f"its process is gone, and {around.engine_stalled}"
     if around.engine_running:

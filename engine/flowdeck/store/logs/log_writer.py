@@ -80,6 +80,27 @@ class LogWriter:
             if self._write(data, 1, at_microseconds) and level_number >= log_levels.WARNING:
                 self._count(level_number)
 
+    def append_once(self, at_microseconds: int, level_number: int, source: str, text: str, since: int) -> None:
+        """Write one record of the run itself, unless the file ends with the same: for what is tried until it works.
+
+        Args:
+            at_microseconds: wall time since 1970 UTC.
+            level_number: level as a number of `logging`.
+            source: logger, print, stdout, stderr or engine.
+            text: any text.
+            since: wall time since 1970 UTC; only a later record of the same text counts.
+        """
+        wanted, oldest = (format_record(at, level_number, source, None, None, text) for at in (at_microseconds, since))
+        body = wanted.index(b" ")
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(-len(wanted), os.SEEK_END)
+                last = file.read()
+        except OSError:  # it is not there, or shorter
+            last = b""
+        if last[body:] != wanted[body:] or last[:body] <= oldest[:body]:
+            self.append(at_microseconds, level_number, source, None, None, text)
+
     def append_batch(self, entries: Iterable[LogEntry]) -> None:
         """Write several records at once: what a pipe brought in one read."""
         with self._lock:

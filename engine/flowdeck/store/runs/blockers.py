@@ -12,6 +12,7 @@ from flowdeck.store import engines
 from flowdeck.store.database.database import Database
 from flowdeck.store.database.index_expressions import LIVE_RUNS
 from flowdeck.store.database.sqlite import Connection
+from flowdeck.store.home import is_full
 from flowdeck.store.records import FlowRun
 from flowdeck.store.runs import flow_run_queries, process_claims
 
@@ -26,6 +27,7 @@ class Waits:
         runs_started: number of slots that are occupied, by runs that it claimed or that have a run host.
         lost: keys of runs whose process is there no more.
         engine_stalled: why the engine does nothing although it runs, and what to do; None when it works.
+        disk_full: there is no room to record what happens.
     """
 
     engine_running: bool
@@ -33,6 +35,7 @@ class Waits:
     runs_started: int
     lost: frozenset[int]
     engine_stalled: str | None = None
+    disk_full: bool = False
 
     def reason(
         self,
@@ -64,6 +67,7 @@ class Waits:
             engine_starting=engine_starting,
             remedy=remedy,
             engine_stalled=self.engine_stalled,
+            disk_full=self.disk_full,
         )
         return waiting_reason(run.state_type, run.state_name, run.scheduled_at, around, zone)
 
@@ -76,12 +80,14 @@ def look(database: Database, keys: Collection[int] | None) -> Waits:
         keys: integer keys of the flow runs whose processes count; None for all runs that are not over.
     """
     connection, engine = database.reader(), engines.status(database)
+    disk_full = is_full(database.home)
     wanted = _with_processes(connection) if keys is None else keys
     return Waits(
         engine_running=engine.running,
         run_limit=default_limit(),
         runs_started=process_claims.started_count(connection),
-        lost=flow_run_queries.lost(connection, wanted),
+        lost=flow_run_queries.lost(connection, wanted, hosted_too=disk_full),
+        disk_full=disk_full,
         engine_stalled=engine.stalled,
     )
 

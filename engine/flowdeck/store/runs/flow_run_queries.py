@@ -105,8 +105,14 @@ def by_keys(connection: Connection, wanted_keys: Iterable[int]) -> list[FlowRun]
     return found
 
 
-def lost(connection: Connection, wanted: Iterable[int]) -> frozenset[int]:
-    """Return which of these runs name a process or a run host, neither of which is there any more."""
+def lost(connection: Connection, wanted: Iterable[int], *, hosted_too: bool = False) -> frozenset[int]:
+    """Return which of these runs name a process or a run host, neither of which is there any more.
+
+    Args:
+        connection: connection to the home's database.
+        wanted: integer keys of the runs.
+        hosted_too: count a run whose process is gone although its host is there, which waits to record that.
+    """
     rows = connection.execute(
         """SELECT key, pid, pid_token, host_pid, host_token FROM flow_run
            WHERE key IN (SELECT value FROM json_each(?)) AND (pid IS NOT NULL OR host_pid IS NOT NULL)""",
@@ -115,7 +121,8 @@ def lost(connection: Connection, wanted: Iterable[int]) -> frozenset[int]:
     return frozenset(
         key
         for key, pid, token, host_pid, host_token in rows
-        if not processes.is_alive(pid, token) and not processes.is_alive(host_pid, host_token)
+        if not processes.is_alive(pid, token)
+        and (not processes.is_alive(host_pid, host_token) or (hosted_too and pid is not None))
     )
 
 
