@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import io
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -266,3 +268,56 @@ def test_disable_run_logger(records: Records) -> None:
         load.fn()
     main()
     assert [record.message for record in records()] == ["page"]
+
+
+# -- handlers of authors -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [None, "flowdeck"])
+def test_handlers_of_authors_get_the_records(name: str | None, deck: Deck, caplog: pytest.LogCaptureFixture) -> None:
+    """Once each, with ids and names of the run: of run loggers and of captured prints."""
+    seen: list[logging.LogRecord] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record)
+            print("handled")  # which is captured too, and not handled again
+
+    @task(log_prints=True)
+    def load() -> None:
+        get_run_logger().warning("row %d", 3)
+        print("printed")
+
+    @flow
+    def main() -> None:
+        get_run_logger().info("begins")
+        load()
+
+    handler, logger = Keeping(), logging.getLogger(name)
+    logger.addHandler(handler)
+    try:
+        main()
+    finally:
+        logger.removeHandler(handler)
+    assert [record.getMessage() for record in seen] == ["begins", "row 3", "printed"]
+    assert [text for text in caplog.messages if text == "row 3"] == ["row 3"]
+    run = deck.flow_runs.select()[0]
+    (call,) = deck.task_runs.of_flow_run(run.key)
+    for record in map(vars, seen):
+        assert (record["flow_run_id"], record["flow_run_name"], record["flow_name"]) == (run.id, run.name, "main")
+    for record in map(vars, seen[1:]):
+        assert (record["task_run_id"], record["task_run_name"], record["task_name"]) == (call.id, call.name, "load")
+    assert seen[2].funcName == "load"
+
+
+def test_logger_in_a_thread_of_an_executor_names_the_remedy() -> None:
+    """The sentence says why there is no run, and what to give the thread; that works."""
+
+    @flow
+    def main() -> None:
+        with ThreadPoolExecutor() as pool:
+            with pytest.raises(MissingContextError, match=r"contextvars\.copy_context\(\)\.run"):
+                pool.submit(get_run_logger).result()
+            pool.submit(contextvars.copy_context().run, get_run_logger).result().info("from a thread")
+
+    main()

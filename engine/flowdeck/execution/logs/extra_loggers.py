@@ -8,14 +8,13 @@ there is one, and in a log that takes in what is written to stderr not by that h
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterable
 from typing import Final
 
+from flowdeck.execution.logs.author_handlers import SEEN, is_console
 from flowdeck.execution.logs.run_logs import owner_of, text_of, write
 from flowdeck.execution.recording.loggers import RUN_LOGGER
 
-_SEEN: Final = "flowdeck_seen"
 _TAKEN: Final = "flowdeck_taken"
 """Attribute of a log record: it is in a run's log."""
 
@@ -25,9 +24,9 @@ class ExtraHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Never raises into the author's code."""
-        if getattr(record, _SEEN, False):
+        if getattr(record, SEEN, False):
             return  # by the same handler of a logger below
-        setattr(record, _SEEN, True)
+        setattr(record, SEEN, True)
         others = [handler for handler in _handlers_above(record.name) if handler is not self]
         run, task = owner_of(record)
         if run is None:
@@ -38,7 +37,7 @@ class ExtraHandler(logging.Handler):
         if record.levelno < RUN_LOGGER.level:
             return
         setattr(record, _TAKEN, True)
-        consoles = [handler for handler in others if _is_console(handler)]
+        consoles = [handler for handler in others if is_console(handler)]
         text = f"{record.name}: {text_of(record, self)}"
         at = int(record.created * 1_000_000)
         write(run, task, at, record.levelno, "logger", text, silently=bool(consoles))
@@ -81,11 +80,6 @@ def _handlers_above(name: str) -> list[logging.Handler]:
         found.extend(logger.handlers)
         logger = logger.parent if logger.propagate else None
     return found
-
-
-def _is_console(handler: logging.Handler) -> bool:
-    streams = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
-    return isinstance(handler, logging.StreamHandler) and any(handler.stream is stream for stream in streams)
 
 
 def _is_not_taken(record: logging.LogRecord) -> bool:

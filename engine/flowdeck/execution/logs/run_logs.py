@@ -15,6 +15,7 @@ from typing import Any, Final
 from flowdeck.execution.calls import context
 from flowdeck.execution.calls.context import FlowRunContext, TaskRunContext
 from flowdeck.execution.calls.task_calls import TaskCall
+from flowdeck.execution.logs import author_handlers
 from flowdeck.execution.recording.loggers import RUN_LOGGER
 from flowdeck.rules.exceptions import MissingContextError
 from flowdeck.rules.text import previews
@@ -66,8 +67,10 @@ def get_run_logger() -> RunLogger:
     run = context.flow_run.get()
     if run is None and not _disabled:
         raise MissingContextError(
-            "get_run_logger() was called outside of a flow or task run. Call it inside a @flow or @task function; in a "
-            "test of .fn(...), inside `with flowdeck.logging.disable_run_logger():`."
+            "get_run_logger() was called outside of a flow or task run. Call it inside a @flow or @task function. A "
+            "thread of your own belongs to no run: give it contextvars.copy_context().run, as in "
+            "executor.submit(contextvars.copy_context().run, work), or the logger itself. In a test of .fn(...), call "
+            "it inside `with flowdeck.logging.disable_run_logger():`."
         )
     return RunLogger(run, context.task_run.get())
 
@@ -89,7 +92,10 @@ class RunLogHandler(logging.Handler):
         """Never raises into the author's code."""
         run, task = owner_of(record)
         if run is not None and not _disabled:
-            write(run, task, int(record.created * 1_000_000), record.levelno, "logger", text_of(record, self))
+            text = text_of(record, self)
+            handlers = author_handlers.present()
+            shown = bool(handlers) and author_handlers.give(handlers, record, run, task)
+            write(run, task, int(record.created * 1_000_000), record.levelno, "logger", text, silently=shown)
 
 
 def owner_of(record: logging.LogRecord) -> tuple[FlowRunContext | None, TaskRunContext | None]:
@@ -189,7 +195,19 @@ def _captured_print(
         return
     buffer = io.StringIO()
     _print(*values, sep=sep, end="", file=buffer)
-    write(run, task, time.time_ns() // 1000, logging.INFO, source, buffer.getvalue())
+    text = buffer.getvalue()
+    shown = source == "print" and _give_print(text, run, task)
+    write(run, task, time.time_ns() // 1000, logging.INFO, source, text, silently=shown)
+
+
+def _give_print(text: str, run: FlowRunContext, task: TaskRunContext | None) -> bool:
+    handlers = author_handlers.present()
+    if not handlers:
+        return False
+    caller = sys._getframe(2)  # pyright: ignore[reportPrivateUsage] - as logging finds it
+    place = (caller.f_code.co_filename, caller.f_lineno)
+    record = RUN_LOGGER.makeRecord(RUN_LOGGER.name, logging.INFO, *place, text, (), None, caller.f_code.co_name)
+    return author_handlers.give(handlers, record, run, task)
 
 
 def _source_of_print(run: FlowRunContext, task: TaskRunContext | None, end: str | None) -> str | None:
