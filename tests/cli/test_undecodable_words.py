@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +30,16 @@ def test_word_that_is_no_text(words: list[str], capsys: pytest.CaptureFixture[st
     (line,) = told.err.splitlines()
     assert "is not UTF-8 text" in line
     assert "udcff" in line.encode("ascii", "backslashreplace").decode()
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("words", [["server", "start", ".", "--background"], ["server", "unwatch", "."]], ids=" ".join)
+def test_folder_whose_path_is_no_text(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It need not be typed: the folder of the shell is one."""
+    (tmp_path / WORD).mkdir()
+    monkeypatch.chdir(tmp_path / WORD)
+    assert cli.main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "its path is not UTF-8; rename it." in line

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowdeck.rules.clock import SYSTEM_CLOCK, to_optional_datetime
-from flowdeck.rules.exceptions import NotFoundError
+from flowdeck.rules.exceptions import NotFoundError, RefusedError
 from flowdeck.rules.states import StateType
 from flowdeck.store.database.database import Database
 from flowdeck.store.database.sqlite import Connection
@@ -52,7 +52,12 @@ class Catalogue:
         return [path for (path,) in rows.fetchall()]
 
     def watch_folder(self, path: str) -> None:
-        """Add a folder to those that the engine watches; nothing happens if it is there already."""
+        """Add a folder to those that the engine watches; nothing happens if it is there already.
+
+        Raises:
+            RefusedError: its path is not UTF-8, and the database cannot hold it.
+        """
+        _check_text(path)
 
         def add(connection: Connection) -> None:
             known = connection.execute("SELECT 1 FROM watched_folder WHERE path = ?", (path,)).fetchone()
@@ -67,7 +72,9 @@ class Catalogue:
 
         Raises:
             NotFoundError: it is not watched.
+            RefusedError: its path is not UTF-8.
         """
+        _check_text(path)
 
         def remove(connection: Connection) -> bool:
             was_watched = connection.execute("DELETE FROM watched_folder WHERE path = ?", (path,)).rowcount == 1
@@ -204,3 +211,10 @@ def named_by(reference: str, entries: Sequence[FlowEntry]) -> list[FlowEntry]:
         if found := [entry for entry in entries if way(entry)]:
             return found
     return []
+
+
+def _check_text(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise RefusedError(f"The folder {path} cannot be watched: its path is not UTF-8; rename it.") from None
