@@ -165,3 +165,10 @@ def test_traceback_that_reaches_the_author_begins_with_her_code() -> None:
     ours = [frame for frame in frames if "flowdeck" in frame.filename and frame.filename != __file__]
     assert len(ours) <= 4
     assert frames[-1].filename == __file__
+
+
+def test_lock_of_another_event_loop_gets_a_hint() -> None:
+    """The state says why, and what to do; other errors of its type stay as they are."""
+    error = RuntimeError("<asyncio.locks.Lock object [locked]> is bound to a different event loop")
+    assert "Lock, Event or Queue of asyncio belongs to one event loop" in str(state_of_error(error).message)
+    assert state_of_error(RuntimeError("no loop")).message == "RuntimeError: no loop"

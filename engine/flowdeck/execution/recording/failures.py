@@ -75,10 +75,17 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+_OF_ANOTHER_LOOP: Final = (
+    " (A Lock, Event or Queue of asyncio belongs to one event loop, and submitted tasks may run in another one than "
+    "the flow. Make it inside the task, or await the task in place of submitting it.)"
+)
+
+
 def state_of_error(error: BaseException) -> State:
     """Return the state that an exception of an author's function stands for."""
     if isinstance(error, Exception):
-        return named("Failed", sentence(error), exception=error)
+        hint = _OF_ANOTHER_LOOP if type(error) is RuntimeError and "different event loop" in _message(error) else ""
+        return named("Failed", sentence(error) + hint, exception=error)
     if isinstance(error, CancelledRun):
         return named("Cancelled", _message(error) or None, exception=error)
     if isinstance(error, KeyboardInterrupt):
