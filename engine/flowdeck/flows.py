@@ -10,7 +10,7 @@ from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from flowdeck.execution.calls import context, methods
-from flowdeck.execution.calls.arguments import inputs_in, resolve
+from flowdeck.execution.calls.arguments import Inputs, inputs_in, resolve
 from flowdeck.execution.calls.context import FlowRunContext
 from flowdeck.execution.calls.futures import value_of
 from flowdeck.execution.calls.methods import INSTANCE
@@ -19,6 +19,7 @@ from flowdeck.execution.drivers.generators import iterate, iterate_async, steppi
 from flowdeck.execution.engine.flow_engine import FlowCall, run_flow
 from flowdeck.execution.hooks.hook_decorators import FlowRunHooks
 from flowdeck.execution.limits import excepthook
+from flowdeck.execution.logs.stray_futures import warn_of_stray
 from flowdeck.execution.starts import root_runs, run_creation, standalone_tasks
 from flowdeck.rules.exceptions import ParameterError, UnfinishedRun
 from flowdeck.rules.keys.call_keys import task_key
@@ -28,7 +29,7 @@ from flowdeck.rules.options.hooks import with_those_of
 from flowdeck.rules.options.options import FlowOptions, flow_spec, merged
 from flowdeck.rules.options.specs import FlowSpec
 from flowdeck.rules.parameters import parameters as parameter_rules
-from flowdeck.rules.states import State
+from flowdeck.rules.states import State, exception_of, named
 from flowdeck.store.database.database import Database
 from flowdeck.tasks import (
     NO_OPTIONS,
@@ -85,7 +86,7 @@ class Flow(FlowRunHooks, Generic[P, R]):
         """First paragraph of the docstring, unless given."""
         return self.spec.description
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the flow in this process and return its value, or raise what it failed of.
 
         `return_state=True` returns the final State instead of value or exception. Of a generator the items come as
@@ -172,7 +173,11 @@ class Flow(FlowRunHooks, Generic[P, R]):
         """Run a synchronous flow and return its final state."""
         parent = context.flow_run.get()
         if parent is not None:
-            args, kwargs = _resolved(self.spec.name, args, kwargs)
+            inputs = _inputs(self.spec.name, args, kwargs)
+            await _SYNC.wait(inputs.futures)
+            args, kwargs, missing = _resolved(self, parent, args, kwargs, inputs)
+            if missing is not None:
+                return missing
         kwargs.pop("wait_for", None)
         call = self._start(args, kwargs)
         if isinstance(call, State):
@@ -189,8 +194,11 @@ class Flow(FlowRunHooks, Generic[P, R]):
         """Run an asynchronous flow and return its final state."""
         parent = context.flow_run.get()
         if parent is not None:
-            await _ASYNC.wait(inputs_in(args, kwargs).futures)
-            args, kwargs = _resolved(self.spec.name, args, kwargs)
+            inputs = _inputs(self.spec.name, args, kwargs)
+            await _ASYNC.wait(inputs.futures)
+            args, kwargs, missing = _resolved(self, parent, args, kwargs, inputs)
+            if missing is not None:
+                return missing
         kwargs.pop("wait_for", None)
         call = await root_runs.begun(lambda patient: self._start(args, kwargs, patient), self.spec.name)
         if isinstance(call, State):
@@ -213,7 +221,7 @@ class Flow(FlowRunHooks, Generic[P, R]):
         except ParameterError as error:
             given = {**dict(zip(self._code.co_varnames, args, strict=False)), **kwargs}
             run_creation.record_refused(self.spec, self._code, given, error)
-            raise error.with_traceback(None) from None
+            return named("Failed", str(error), exception=error.with_traceback(None))
         run = run_creation.start(self.spec, self._identity, self._code, parameters, patient=patient)
         return run if isinstance(run, State) else self._call_of(run, parameters)
 
@@ -231,21 +239,34 @@ class Flow(FlowRunHooks, Generic[P, R]):
         return FlowCall(self, self.spec, self.fn, args, kwargs, run)
 
 
-def _resolved(flow_name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
-    """Return the arguments of a subflow with the results of futures in their place, once they are over.
-
-    Raises:
-        UnfinishedRun: one of them failed.
-    """
+def _inputs(flow_name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Inputs:
+    """Return what there is among the arguments of a flow besides plain values, `wait_for` included and taken out."""
+    awaited = kwargs.pop("wait_for", None)
     inputs = inputs_in(args, kwargs)
+    return inputs if awaited is None else inputs.with_awaited(awaited, f"flow '{flow_name}'")
+
+
+def _resolved(
+    flow: Flow[..., Any], parent: FlowRunContext, args: Sequence[Any], kwargs: dict[str, Any], inputs: Inputs
+) -> tuple[Sequence[Any], dict[str, Any], State | None]:
+    """Return the arguments of a subflow with the results of futures, all over, in their place.
+
+    Returns:
+        Positional and keyword arguments; and the state of a call that does not run, since something it needs failed.
+    """
+    if inputs.stray is not None:
+        warn_of_stray(parent, flow.name, flow.fn, args, inputs.stray)
+    missing = inputs.missing()
     for future in inputs.futures:
-        future.wait()
-        state = future.state
-        if not state.is_completed():
-            message = f"Flow '{flow_name}' did not run. It needs {future.name}, which is {state.name}."
-            raise UnfinishedRun(message) from state.exception
-    kwargs.pop("wait_for", None)
-    return (resolve(tuple(args)), resolve(kwargs)) if inputs.to_resolve else (args, kwargs)
+        future.asked = True  # the caller sees the failure, as that of the subflow
+    if missing is not None:
+        message = f"Flow '{flow.name}' did not run. It needs {missing[0]}, which is {missing[1].name}."
+        error = UnfinishedRun(message)
+        error.__cause__ = exception_of(missing[1])
+        return args, kwargs, named("NotReady", message, exception=error)
+    if not inputs.to_resolve:
+        return args, kwargs, None
+    return resolve(tuple(args)), resolve(kwargs), None
 
 
 def _raising(error: BaseException, asynchronous: bool) -> Callable[[], Any]:

@@ -11,7 +11,7 @@ from types import CodeType, MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from flowdeck.execution.calls import context, methods
-from flowdeck.execution.calls.arguments import Inputs, awaited_in, inputs_in
+from flowdeck.execution.calls.arguments import awaited_in, inputs_in
 from flowdeck.execution.calls.context import FlowRunContext
 from flowdeck.execution.calls.futures import TaskFuture, TaskFutureList, value_of
 from flowdeck.execution.calls.mapping import is_future, items_of
@@ -32,7 +32,7 @@ from flowdeck.execution.runners.run_runners import runners_of
 from flowdeck.execution.starts import standalone_tasks
 from flowdeck.execution.transactions import transactions
 from flowdeck.rules.clock import SYSTEM_CLOCK
-from flowdeck.rules.exceptions import CancelledRun, DefinitionError
+from flowdeck.rules.exceptions import CancelledRun, DefinitionError, ReservedArgumentError
 from flowdeck.rules.keys.cache_policies import task_input_hash
 from flowdeck.rules.keys.call_keys import task_key
 from flowdeck.rules.keys.function_identity import FunctionIdentity
@@ -97,7 +97,7 @@ class Task(TaskRunHooks, Generic[P, R]):
         """First paragraph of the docstring, unless given."""
         return self.spec.description
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the task now and return its value, or raise what it raised.
 
         Two keywords are for flowdeck: `return_state=True` returns the final State instead of value or exception;
@@ -120,7 +120,7 @@ class Task(TaskRunHooks, Generic[P, R]):
         state = finish(run_task(call, _SYNC))
         return value_of(state, call.name, return_state)
 
-    def submit(self, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]:
+    def submit(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]:
         """Start the task beside the flow and return its future at once.
 
         Futures among the arguments are waited for and replaced by their results. `wait_for=[futures]` waits for
@@ -145,7 +145,7 @@ class Task(TaskRunHooks, Generic[P, R]):
             raise CancelledRun(run.recorder.refusal())
         return self._hand_over(call)
 
-    def map(self, *args: Any, **kwargs: Any) -> TaskFutureList[R]:
+    def map(self, /, *args: Any, **kwargs: Any) -> TaskFutureList[R]:
         """Submit one call for each item, and return their futures in order.
 
         Lists, tuples, ranges and other iterables are mapped over, item by item; strings, bytes and mappings are
@@ -169,7 +169,7 @@ class Task(TaskRunHooks, Generic[P, R]):
         # What is mapped over is an upstream of every item, though it is over by the time the items are known.
         mapped = [value for value in (*args, *kwargs.values()) if is_future(value)]
         awaited = kwargs.pop("wait_for", None)
-        wait_for = mapped if awaited is None else [awaited_in(awaited, self.spec.name), *mapped]
+        wait_for = mapped if awaited is None else [awaited_in(awaited, f"task '{self.spec.name}'"), *mapped]
         items = items_of(self.spec.name, args, kwargs)
         group = run.number_group()
         futures: TaskFutureList[R] = TaskFutureList()
@@ -240,11 +240,7 @@ class Task(TaskRunHooks, Generic[P, R]):
     ) -> TaskCall:
         inputs = inputs_in(args, kwargs)
         if wait_for is not None:
-            awaited = inputs_in((awaited_in(wait_for, self.spec.name),), {})
-            further = [future for future in awaited.futures if future not in inputs.futures]
-            tolerated = inputs.tolerated | (awaited.tolerated - {id(future) for future in inputs.futures})
-            failed_state = inputs.failed_state or awaited.failed_state
-            inputs = Inputs([*inputs.futures, *further], inputs.to_resolve, tolerated, failed_state, inputs.stray)
+            inputs = inputs.with_awaited(wait_for, f"task '{self.spec.name}'")
         run = _current_run()
         if inputs.stray is not None:
             warn_of_stray(run, self.spec.name, self.fn, args, inputs.stray)
@@ -361,14 +357,14 @@ def check_definition(function: Callable[..., Any], kind: str, name: str) -> None
     """Refuse parameters whose names flowdeck takes for itself, and objects in which no function can be found.
 
     Raises:
-        DefinitionError: it is or has such a one.
+        DefinitionError: it has such a parameter (a ReservedArgumentError), or is such an object.
     """
     innermost(function, f"{kind} '{name}'")
     code = getattr(function, "__code__", None)
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if isinstance(code, CodeType) else ()
     for reserved in ("return_state", "wait_for"):
         if reserved in names:
-            raise DefinitionError(
+            raise ReservedArgumentError(
                 f"{kind} '{name}' has a parameter '{reserved}', which is flowdeck's own keyword; give it another name."
             )
 

@@ -75,22 +75,23 @@ def parameters(entry: FlowEntry, words: Sequence[str]) -> dict[str, Any]:
     Raises:
         UsageError: a word is not of that form.
     """
-    schema = entry.parameter_schema or {}
-    return parsed_parameters(schema.get("properties", {}), words)
+    return parsed_parameters(entry.parameter_schema or {}, words)
 
 
-def parsed_parameters(properties: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
-    """Like `parameters`, by the properties of a schema.
+def parsed_parameters(schema: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
+    """Like `parameters`, by a schema.
 
     Raises:
         UsageError: a word is not of that form.
     """
+    properties: Mapping[str, Any] = schema.get("properties", {})
+    others: Any = schema.get("additionalProperties")
     values: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
         if not equals or not name:
             raise UsageError(f"'{word}' is not a parameter; write -p NAME=VALUE.")
-        values[name] = parse_text(properties.get(name, {}), text)
+        values[name] = parse_text(properties.get(name, others if isinstance(others, dict) else {}), text)
     return values
 
 

@@ -201,7 +201,7 @@ def _call(flow: Flow[..., Any], words: Sequence[str]) -> State:
     """Call a flow with `name=value` words; the run shows its own log, and keeps its own exception."""
     signature = parameter_rules.signature_of(flow.fn)
     schema = parameter_schema.schema(signature, parameter_rules.type_hints(flow.fn), flow.fn.__doc__)
-    values = parsed_parameters(schema["properties"], words)
+    values = parsed_parameters(schema, words)
     problems = parameter_checks.validate(schema, values)
     if problems:
         raise ParameterError(f"Flow '{flow.name}': {'; '.join(problems.values())}.")

@@ -6,13 +6,13 @@ except the few refinements listed in `NAMES`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from flowdeck.rules.exceptions import CancelledRun, CrashedRun, FailedRun, UnfinishedRun
+from flowdeck.rules.exceptions import CancelledResult, CancelledRun, CrashedRun, FailedRun, UnfinishedRun, UsageError
 
 
 class StateType(StrEnum):
@@ -108,13 +108,17 @@ def sources_of(transitions: Mapping[StateType, frozenset[StateType]], target: St
     return frozenset(source for source, targets in transitions.items() if target in targets)
 
 
+_DEEPEST: Final = 20
+"""How deep a state that was made of states is looked into."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """What a run is in: a type, a name that refines it, and a sentence for people.
 
     Attributes:
-        type: what logic depends on.
-        name: what people read; refines the type.
+        type: what logic depends on; a text such as "FAILED" is made one.
+        name: what people read; refines the type. The type's own name unless given.
         message: one sentence, or None when the name says it all.
         at: when it was entered (aware, UTC); None for a state that is not recorded yet.
         data: the value that a Completed state carries, else None.
@@ -122,11 +126,17 @@ class State:
     """
 
     type: StateType
-    name: str
+    name: str = ""
     message: str | None = None
     at: datetime | None = None
     data: Any = field(default=None, repr=False, compare=False)
     exception: BaseException | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if type(self.type) is not StateType:
+            object.__setattr__(self, "type", _type_of(self.type))
+        if not self.name:
+            object.__setattr__(self, "name", self.type.value.capitalize())
 
     def result(self, raise_on_failure: bool = True) -> Any:
         """Return the value of a completed run.
@@ -137,9 +147,14 @@ class State:
         Raises:
             FailedRun: it failed, and its own exception is not at hand.
             CrashedRun: it crashed.
-            CancelledRun: it was cancelled.
+            CancelledResult: it was cancelled.
             UnfinishedRun: it has no result: NotReady, or still running.
         """
+        if isinstance(self.exception, CancelledRun) and not isinstance(self.exception, Exception):
+            cancelled = CancelledResult(*self.exception.args)
+            if raise_on_failure:
+                raise cancelled from self.exception.__cause__
+            return cancelled
         return result_of(self, "the run", raise_on_failure)
 
     @property
@@ -192,20 +207,51 @@ def result_of(state: State, name: str, raise_on_failure: bool = True) -> Any:
     """Return the value of a state, or raise (or return) what it failed of; `name` is of the run, for the sentence."""
     if state.is_completed():
         return state.data
-    error = _missing(state, name) if state.exception is None else state.exception
+    error = exception_of(state)
+    if error is None:
+        error = _missing(state, name)
     if raise_on_failure:
         raise error
     return error
 
 
+def exception_of(state: State) -> BaseException | None:
+    """Return what a run failed of, also where its state was made of other states; None when it is not at hand."""
+    found = state.exception
+    if found is None and not state.is_completed():
+        found = _exception_in(state.data, _DEEPEST)
+    return found
+
+
+def _exception_in(data: Any, depth: int) -> BaseException | None:
+    if isinstance(data, BaseException):
+        return data
+    if isinstance(data, State) and not data.is_completed():
+        return data.exception if data.exception is not None or depth <= 0 else _exception_in(data.data, depth - 1)
+    if isinstance(data, list | tuple | set | frozenset) and depth > 0:
+        found = (_exception_in(member, depth - 1) for member in cast("Iterable[Any]", data))
+        return next((error for error in found if error is not None), None)
+    return None
+
+
+def _type_of(given: Any) -> StateType:
+    try:
+        return StateType(given.upper() if isinstance(given, str) else given)
+    except ValueError:
+        raise UsageError(
+            f"A state's type is one of {', '.join(StateType)}, not {given!r}. A name of your own goes into `name`."
+        ) from None
+
+
 def _missing(state: State, name: str) -> BaseException:
-    detail = f": {state.message}" if state.message else "."
+    said = state.message or (state.data if isinstance(state.data, str) else None)
+    detail = f": {said}" if said else "."
     if state.is_failed():
         return FailedRun(f"{name} failed{detail}")
     if state.is_crashed():
         return CrashedRun(f"{name} crashed{detail}")
     if state.is_cancelled():
-        return CancelledRun(f"{name} was cancelled{detail}")
+        return CancelledResult(f"{name} was cancelled{detail}")
     return UnfinishedRun(f"{name} has no result, it is {state.name}{detail}")
 
 

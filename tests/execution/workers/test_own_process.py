@@ -65,7 +65,7 @@ def test_own_process_is_killed_when_its_time_is_up(calls: Callable[[], list[Task
         return [str(error), str(again)]
 
     assert main() == [
-        f"Task run 'work-{index}' exceeded its timeout of 3 s. Its process was killed." for index in (0, 1)
+        f"Task run 'work-{index}' exceeded timeout of 3.0 second(s). Its process was killed." for index in (0, 1)
     ]
     assert {call.state_name for call in calls()} == {"TimedOut"}
     pids = Path(os.environ["FLOWDECK_HOME"], "pids").read_text(encoding="utf-8").split()

@@ -175,7 +175,7 @@ def test_options_of_a_task() -> None:
         {"cache_policy": "inputs"},
         {"cache_key_fn": "key"},
         {"cache_policy": INPUTS, "cache_expiration": "1h"},
-        {"cache_policy": INPUTS, "cache_expiration": timedelta(seconds=-1)},
+        {"cache_policy": INPUTS, "cache_expiration": float("nan")},
         {"cache_expiration": timedelta(hours=1)},
     ],
 )

@@ -31,6 +31,28 @@ class Inputs(NamedTuple):
     stray: str | None = None
     """Where in a plain object a future stands that is not waited for."""
 
+    def with_awaited(self, wait_for: Any, owner: str) -> Inputs:
+        """Return them with what `wait_for` names.
+
+        Raises:
+            UsageError: it is neither a future nor a collection of them; `owner` is who was given it.
+        """
+        awaited = inputs_in((awaited_in(wait_for, owner),), {})
+        further = [future for future in awaited.futures if future not in self.futures]
+        tolerated = self.tolerated | (awaited.tolerated - {id(future) for future in self.futures})
+        failed_state = self.failed_state or awaited.failed_state
+        return Inputs([*self.futures, *further], self.to_resolve, tolerated, failed_state, self.stray)
+
+    def missing(self) -> tuple[str, State] | None:
+        """Return the first thing among them that did not complete and may not be so, once all futures are over."""
+        for future in self.futures:
+            state = future.final_state()
+            if id(future) in self.tolerated:
+                future.asked = True  # also one that is only waited for: nothing else will ask for its value
+            elif not state.is_completed():
+                return future.name, state
+        return None if self.failed_state is None else ("a state", self.failed_state)
+
 
 class _Search:
     """One walk through the arguments of a call."""
@@ -106,7 +128,7 @@ def inputs_in(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Inputs:
 _NOTHING: Final = Inputs([], False)
 
 
-def awaited_in(wait_for: Any, task_name: str) -> Any:
+def awaited_in(wait_for: Any, owner: str) -> Any:
     """Return what `wait_for` names, which may be one future or state, or a collection of any kind.
 
     Raises:
@@ -115,7 +137,7 @@ def awaited_in(wait_for: Any, task_name: str) -> Any:
     if isinstance(wait_for, TaskFuture | State | Annotation):
         return wait_for
     if not isinstance(wait_for, Iterable):
-        raise UsageError(f"wait_for of task '{task_name}' takes futures, or a list of them, not {wait_for!r}.")
+        raise UsageError(f"wait_for of {owner} takes futures, or a list of them, not {wait_for!r}.")
     return list(cast("Iterable[Any]", wait_for))
 
 

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Generic, TypeVar
 
-from flowdeck.execution.limits import interruptible_waits, slot_lending
+from flowdeck.execution.limits import cancellation, interruptible_waits, slot_lending
 from flowdeck.execution.recording.failures import trim
 from flowdeck.execution.recording.loggers import RUN_LOGGER
 from flowdeck.rules.exceptions import CancelledRun
-from flowdeck.rules.states import State, named, result_of
+from flowdeck.rules.states import State, exception_of, named, result_of
 
 T = TypeVar("T")
 
@@ -72,7 +72,10 @@ class TaskFuture(Generic[T]):
         if not self.wait(timeout):
             raise TimeoutError(f"Task run '{self.name}' was not over after {timeout} s.")
         self.asked = True
-        return result_of(self._state, f"'{self.name}'", raise_on_failure)
+        try:
+            return result_of(self._state, f"'{self.name}'", raise_on_failure)
+        except CancelledRun as error:
+            raise cancellation.seen_by_caller(error) from None
 
     def get_state(self) -> State:
         """Return the state as it now is, by the name that users of Prefect know."""
@@ -178,7 +181,9 @@ def _left(deadline: float | None) -> float | None:
 
 def value_of(state: State, name: str, return_state: bool) -> Any:
     """Return what a call gives its caller: its value, its state if that was asked for, or raise what it raised."""
-    error = state.exception
+    error = exception_of(state)
+    if error is not None:
+        error = cancellation.seen_by_caller(error)
     if return_state and not _ends_the_caller(error):
         return state
     if state.is_completed():
@@ -190,7 +195,9 @@ def value_of(state: State, name: str, return_state: bool) -> Any:
 
 def _ends_the_caller(error: BaseException | None) -> bool:
     """Tell whether an exception is meant for more than the call: a cancel, a keyboard interrupt."""
-    return isinstance(error, KeyboardInterrupt | CancelledRun) or type(error).__name__ == "CancelledError"
+    if isinstance(error, CancelledRun):
+        return not isinstance(error, Exception)
+    return isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancelledError"
 
 
 def _renew_lock() -> None:

@@ -37,7 +37,7 @@ class BoundMethod:
         self.__func__ = decorated
         self.__self__ = to
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run it; see `Flow.__call__` and `Task.__call__`."""
         return self.__func__(self.__self__, *args, **kwargs)
 
@@ -46,11 +46,11 @@ class BoundMethod:
         """The plain method: calling it is not recorded."""
         return MethodType(self.__func__.fn, self.__self__)
 
-    def submit(self, *args: Any, **kwargs: Any) -> Any:
+    def submit(self, /, *args: Any, **kwargs: Any) -> Any:
         """See `Task.submit`."""
         return self.__func__.submit(self.__self__, *args, **kwargs)
 
-    def map(self, *args: Any, **kwargs: Any) -> Any:
+    def map(self, /, *args: Any, **kwargs: Any) -> Any:
         """See `Task.map`."""
         return self.__func__.map(unmapped(self.__self__), *args, **kwargs)
 

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, cast
 from flowdeck.execution.calls.context import FlowRunContext
 from flowdeck.execution.calls.futures import value_of
 from flowdeck.execution.drivers.drivers import AsyncDriver, SyncDriver
-from flowdeck.execution.drivers.yielded_items import YieldedItems
+from flowdeck.execution.drivers.yielded_items import UnkeptItems, YieldedItems
 from flowdeck.execution.limits import excepthook
 from flowdeck.execution.limits.timeouts import TimeLimit
 from flowdeck.execution.recording.outcome import Outcome
@@ -80,7 +80,7 @@ class _Stepping:
         while reply is not _CLOSE:
             step = await self._step(generator, reply, limit)
             if isinstance(step.error, self._exhausted):
-                return Outcome(self.items.value())
+                return Outcome(self.items.value(getattr(step.error, "value", None)))
             if step.error is not None:
                 return step
             (item,) = step.value
@@ -162,7 +162,7 @@ def suspended_in(run: FlowRunContext | None, call: int | str) -> Generator[None]
         run.suspended.discard(call)
 
 
-def iterate(life: Life, name: str) -> Generator[Any, Any, None]:
+def iterate(life: Life, name: str) -> Generator[Any, Any, Any]:
     """Return a generator that lives the life of a call.
 
     Args:
@@ -174,7 +174,7 @@ def iterate(life: Life, name: str) -> Generator[Any, Any, None]:
     return items
 
 
-_open: Final[weakref.WeakSet[Generator[Any, Any, None]]] = weakref.WeakSet()
+_open: Final[weakref.WeakSet[Generator[Any, Any, Any]]] = weakref.WeakSet()
 """Those that somebody still has."""
 
 
@@ -188,7 +188,7 @@ def _close_all() -> None:
 atexit.register(_close_all)
 
 
-def _iterate(life: Life, name: str, here: contextvars.Context) -> Generator[Any, Any, None]:
+def _iterate(life: Life, name: str, here: contextvars.Context) -> Generator[Any, Any, Any]:
     with excepthook.told_in_a_sentence():
         body = here.run(life)
         reply: _Reply | None = None
@@ -207,10 +207,11 @@ def _iterate(life: Life, name: str, here: contextvars.Context) -> Generator[Any,
             except BaseException as error:  # noqa: BLE001 - whoever iterates throws it into the author's generator
                 reply = _Reply("throw", (error,))
         if reply is _CLOSE and _is_closed(state):
-            return
+            return None
         value = value_of(state, name, return_state=False)
-        if not count:
+        if not count and not isinstance(value, UnkeptItems):
             yield from value
+        return getattr(value, "returned", None)
 
 
 def iterate_async(life: Life, name: str) -> AsyncGenerator[Any, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NoReturn
 
+from flowdeck.execution.recording.generator_results import ReturnedItems
 from flowdeck.rules.keys.bounded_bytes import TooLargeError
 from flowdeck.rules.options.serializers import PICKLE
 
@@ -41,11 +42,16 @@ class YieldedItems:
         if self._left < 0:
             self._kept.clear()
 
-    def value(self) -> Any:
-        """Return the list of all items, or what says that they are not there."""
+    def value(self, returned: Any = None) -> Any:
+        """Return the list of all items, or what says that they are not there.
+
+        Args:
+            returned: what the generator returned at its end.
+        """
         if self._left < 0:
-            return UnkeptItems(self.count)
-        return [PICKLE.loads(item.content, _NO_NAMES) if isinstance(item, _Copy) else item for item in self._kept]
+            return UnkeptItems(self.count, returned)
+        kept = [PICKLE.loads(item.content, _NO_NAMES) if isinstance(item, _Copy) else item for item in self._kept]
+        return kept if returned is None else ReturnedItems(kept, returned)
 
     def _keep_copy(self, item: Any) -> None:
         try:
@@ -70,8 +76,9 @@ class _Copy:
 class UnkeptItems:
     """Stands for items that were not kept; it cannot be recorded, as something too large cannot."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, returned: Any = None) -> None:
         self.shape = (count,)
+        self.returned = returned
 
     def __reduce__(self) -> NoReturn:
         raise TooLargeError

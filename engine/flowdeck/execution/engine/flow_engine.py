@@ -14,7 +14,7 @@ from flowdeck.execution.drivers.drivers import Driver
 from flowdeck.execution.engine.flow_outcome import final_state
 from flowdeck.execution.hooks import hooks, naming, run_views
 from flowdeck.execution.hooks.hooks import end_kind
-from flowdeck.execution.limits import timeouts
+from flowdeck.execution.limits import cancellation, timeouts
 from flowdeck.execution.limits.timeouts import TimeLimit, TimeLimitReached
 from flowdeck.execution.logs.run_logs import capture_prints, engine_line
 from flowdeck.execution.recording import results
@@ -58,6 +58,7 @@ async def run_flow(call: FlowCall, driver: Driver) -> State:
     if run.settings.log_prints or call.spec.log_prints is None or not run.settings.echo:
         capture_prints()
     flow_token, task_token = context.flow_run.set(run), context.task_run.set(None)
+    cancel_token = cancellation.goes_on.set(lambda: not run.closing and run.recorder.may_go_on())
     try:
         return await _live(call, driver)
     except BaseException as error:
@@ -68,6 +69,7 @@ async def run_flow(call: FlowCall, driver: Driver) -> State:
                 await _run_hooks(end_kind(ended), call, driver, ended)
         raise
     finally:
+        context.leave(cancellation.goes_on, cancel_token)
         context.leave(context.flow_run, flow_token)
         context.leave(context.task_run, task_token)
         run.runners.close()

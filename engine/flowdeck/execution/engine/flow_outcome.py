@@ -11,7 +11,7 @@ from flowdeck.execution.calls.futures import TaskFuture
 from flowdeck.execution.recording.failures import storable
 from flowdeck.execution.recording.outcome import Outcome, state_of_failure
 from flowdeck.rules.exceptions import FailedRun
-from flowdeck.rules.states import TERMINAL, State, named
+from flowdeck.rules.states import TERMINAL, State, exception_of, named
 
 _DEEPEST: Final = 20
 """How deep lists of states are looked into; what is nested deeper, or in itself, is a value like any other."""
@@ -59,7 +59,10 @@ def _returned_states(value: Any, depth: int = 0) -> list[tuple[str, State]] | No
 
 def _of_states(states: list[tuple[str, State]], value: Any) -> State:
     if isinstance(value, State) and value.type in TERMINAL:
-        return replace(value, message=None if value.message is None else storable(value.message))
+        message = None if value.message is None else storable(value.message)
+        return replace(value, message=message, exception=exception_of(value))
+    if isinstance(value, State) and value.is_cancelling():
+        return named("Cancelled", None if value.message is None else storable(value.message))
     if isinstance(value, State) and not value.is_final():
         return named("Completed", data=value)  # a state of something that goes on: looked at, not come to
     for test in (_has_failed, State.is_cancelled, _is_unfinished):

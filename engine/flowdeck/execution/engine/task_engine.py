@@ -51,7 +51,7 @@ async def _live(call: TaskCall, driver: Driver) -> State:
     if task_transactions.is_failing():
         return await not_started(call, driver, "The transaction around it failed before this call began.")
     if call.inputs.to_resolve or call.needs or call.inputs.failed_state is not None:
-        missing = _missing_input(call)
+        missing = call.inputs.missing()
         if missing is not None:
             return await not_ready(call, driver, *missing)
     if call.inputs.to_resolve:
@@ -139,15 +139,3 @@ async def _reuse(call: TaskCall, driver: Driver, recorded: RecordedCall | None) 
     run.recorder.note(TaskRunTaken(row, state, at, RecordedValue(found.preview), origin, call.made))
     await task_transactions.reuse(call, value, recorded.task_run_id, found, driver)
     return state
-
-
-def _missing_input(call: TaskCall) -> tuple[str, State] | None:
-    """Return the first thing that the call needs and that did not complete."""
-    for future in call.needs:
-        state = future.final_state()
-        if id(future) in call.inputs.tolerated:
-            future.asked = True  # also one that is only waited for: nothing else will ask for its value
-        elif not state.is_completed():
-            return future.name, state
-    failed = call.inputs.failed_state
-    return None if failed is None else ("a state", failed)

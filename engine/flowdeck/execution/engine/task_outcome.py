@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowdeck.execution.recording.failures import storable
 from flowdeck.execution.recording.outcome import Outcome, state_of_failure
 from flowdeck.rules.exceptions import FailedRun
-from flowdeck.rules.states import TERMINAL, State, named
+from flowdeck.rules.states import TERMINAL, State, exception_of, named
 
 
 def final_state(outcome: Outcome) -> State:
@@ -21,7 +21,7 @@ def final_state(outcome: Outcome) -> State:
 def _as_returned(state: State) -> State:
     """Return a state that an author made, with an exception where it is a failure: for whoever asks for its result."""
     message = None if state.message is None else storable(state.message)
-    error = state.data if isinstance(state.data, BaseException) else state.exception
+    error = exception_of(state)
     if error is None and state.is_failed():
         error = FailedRun(message or state.name)
     return State(state.type, storable(state.name), message, data=state.data, exception=error)

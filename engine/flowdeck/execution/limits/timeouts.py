@@ -99,7 +99,7 @@ class TimeLimit:
         Args:
             remark: a sentence about what its code still does.
         """
-        said = f"{self.what} exceeded its timeout of {self.timeout_seconds:g} s."
+        said = f"{self.what} exceeded timeout of {float(self.timeout_seconds)} second(s)."
         return TimeoutError(f"{said} {remark}" if remark else said)
 
 
@@ -107,7 +107,7 @@ class TimeLimitReached(CancelledRun):
     """Raised in the code of an attempt whose time is up. The attempt itself then fails with a TimeoutError."""
 
     def __init__(self, limit: TimeLimit) -> None:
-        super().__init__(f"{limit.what} exceeded its timeout of {limit.timeout_seconds:g} s.")
+        super().__init__(f"{limit.what} exceeded timeout of {float(limit.timeout_seconds)} second(s).")
         self.limit = limit
 
 

@@ -83,11 +83,11 @@ _OF_ANOTHER_LOOP: Final = (
 
 def state_of_error(error: BaseException) -> State:
     """Return the state that an exception of an author's function stands for."""
+    if isinstance(error, CancelledRun):
+        return named("Cancelled", _message(error) or None, exception=error)
     if isinstance(error, Exception):
         hint = _OF_ANOTHER_LOOP if type(error) is RuntimeError and "different event loop" in _message(error) else ""
         return named("Failed", sentence(error) + hint, exception=error)
-    if isinstance(error, CancelledRun):
-        return named("Cancelled", _message(error) or None, exception=error)
     if isinstance(error, KeyboardInterrupt):
         return named("Cancelled", "Interrupted at the keyboard.", exception=error)
     if type(error).__name__ == "CancelledError":  # asyncio's, which need not be loaded

@@ -80,11 +80,11 @@ async def call_async(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any], 
         return value_of(state, task.name, return_state)
 
 
-def items(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Generator[Any, Any, None]:
+def items(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Generator[Any, Any, Any]:
     """Run a task that is a generator as its items are asked for."""
 
-    def body() -> Generator[Any, Any, None]:
-        yield from task(*args, **kwargs)
+    def body() -> Generator[Any, Any, Any]:
+        return (yield from task(*args, **kwargs))
 
     async def life() -> State:
         flow_call = _start(task, args, kwargs, body)

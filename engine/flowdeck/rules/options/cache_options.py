@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,6 +69,6 @@ def _seconds(given: Any, owner: str) -> float | None:
     if given is None:
         return None
     seconds = given.total_seconds() if isinstance(given, timedelta) else given
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-        raise DefinitionError(f"cache_expiration of {owner} must be a timedelta of 0 or more, not {given!r}.")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or math.isnan(seconds):
+        raise DefinitionError(f"cache_expiration of {owner} must be a timedelta or a number of seconds, not {given!r}.")
     return float(seconds)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from flowdeck.rules.exceptions import DefinitionError
+from flowdeck.rules.exceptions import InvalidHookError
 
 Hook = Callable[..., Any]
 Hooks = Mapping[str, tuple[Hook, ...]]
@@ -23,7 +23,7 @@ def hook_table(options: Mapping[str, Any], kinds: Iterable[str], *, owner: str) 
     """Return the hooks among the options of a decorator: `on_failure=[tell]` as `{"failure": (tell,)}`.
 
     Raises:
-        DefinitionError: one of them is neither a function nor a list of functions.
+        InvalidHookError: one of them is neither a function nor a list of functions.
     """
     table: dict[str, tuple[Hook, ...]] = {}
     for kind in kinds:
@@ -33,7 +33,7 @@ def hook_table(options: Mapping[str, Any], kinds: Iterable[str], *, owner: str) 
         hooks = tuple(given) if isinstance(given, list | tuple) else (given,)
         for hook in hooks:
             if not callable(hook):
-                raise DefinitionError(f"on_{kind} of {owner} takes functions, not {hook!r}.")
+                raise InvalidHookError(f"on_{kind} of {owner} takes functions, not {hook!r}.")
         if hooks:
             table[kind] = hooks
     return MappingProxyType(table) if table else NO_HOOKS
@@ -63,7 +63,7 @@ def with_hook(hooks: Hooks, kind: str, hook: Hook, *, owner: str) -> Hooks:
     """Return hooks with one more, behind those of its kind.
 
     Raises:
-        DefinitionError: it cannot be called.
+        InvalidHookError: it cannot be called.
     """
     added = hook_table({f"on_{kind}": hook}, (kind,), owner=owner)
     return MappingProxyType({**hooks, kind: (*hooks.get(kind, ()), *added[kind])})

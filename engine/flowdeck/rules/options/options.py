@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypedDict
 
-from flowdeck.rules.exceptions import DefinitionError
+from flowdeck.rules.exceptions import DefinitionError, InvalidNameError
 from flowdeck.rules.options.cache_options import cache_options
 from flowdeck.rules.options.hooks import FLOW_HOOKS, TASK_HOOKS, Hook, hook_table
 from flowdeck.rules.options.result_options import result_options
@@ -113,7 +113,7 @@ def flow_spec(function_name: str, docstring: str | None, options: Mapping[str, A
     owner = f"flow '{name}'"
     _check_known(options, FlowOptions.__optional_keys__, owner)
     if any(character in name for character in _BANNED):
-        raise DefinitionError(f"A flow may not be named '{name}': the characters / % & > < are not allowed.")
+        raise InvalidNameError(f"A flow may not be named '{name}': the characters / % & > < are not allowed.")
     validate = options.get("validate_parameters")
     return FlowSpec(
         **_common(options, docstring, owner),
@@ -187,9 +187,11 @@ def _check_known(options: Mapping[str, Any], known: frozenset[str], owner: str) 
 def _timeout_seconds(given: Any, owner: str) -> float | None:
     if given is None:
         return None
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given) or given <= 0:
-        raise DefinitionError(f"timeout_seconds of {owner} must be a number of seconds above 0, not {given!r}.")
-    return min(float(given), MAXIMUM_TIMEOUT_SECONDS)
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given) or given < 0:
+        raise DefinitionError(
+            f"timeout_seconds of {owner} must be a number of seconds, 0 or None for no limit, not {given!r}."
+        )
+    return min(float(given), MAXIMUM_TIMEOUT_SECONDS) or None
 
 
 def _run_name(given: Any, option: str, owner: str) -> Any:

@@ -29,7 +29,8 @@ def schema(signature: Signature, type_hints: Mapping[str, Any], docstring: str |
 
     Returns:
         An object schema: a property for each parameter, in order; `required` names those without a default.
-        `*args` is an array, `**kwargs` an object. A default that JSON cannot hold is left out.
+        `*args` is an array, `**kwargs` an object, of whose members each may also be given by its own name. A default
+        that JSON cannot hold is left out.
     """
     descriptions = dict(_described(docstring or ""))
     properties: dict[str, Any] = {}
@@ -40,7 +41,9 @@ def schema(signature: Signature, type_hints: Mapping[str, Any], docstring: str |
             properties[name].setdefault("description", descriptions[name])
         if parameter.default is Parameter.empty and parameter.kind not in _VARIADIC:
             required.append(name)
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    further = next((one.name for one in signature.parameters.values() if one.kind is Parameter.VAR_KEYWORD), None)
+    others: Any = False if further is None else properties[further]["additionalProperties"]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": others}
 
 
 def _property(parameter: Parameter, kind: ParameterType) -> dict[str, Any]:

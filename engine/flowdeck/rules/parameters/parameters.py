@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature
 from typing import Any, Final
 
-from flowdeck.rules.exceptions import ParameterError
+from flowdeck.rules.exceptions import ParameterBindError, ParameterError
 from flowdeck.rules.parameters.parameter_json import MAXIMUM_JSON_BYTES, is_placeholder, to_json
 from flowdeck.rules.parameters.parameter_scalars import UnfitError
 from flowdeck.rules.parameters.parameter_types import type_hints, type_of
@@ -52,12 +52,12 @@ def bind(
         Parameter -> value; what `*args` and `**kwargs` take stands under their names, as a tuple and a dict.
 
     Raises:
-        ParameterError: a parameter is missing, unknown, or given twice.
+        ParameterBindError: a parameter is missing, unknown, or given twice.
     """
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError:
-        raise ParameterError(f"{_flow(flow_name)} {_binding_problem(signature, args, kwargs)}") from None
+        raise ParameterBindError(f"{_flow(flow_name)} {_binding_problem(signature, args, kwargs)}") from None
     bound.apply_defaults()
     return bound.arguments
 
@@ -110,7 +110,7 @@ def coerce(name: str, annotation: Any, value: Any, *, flow_name: str | None = No
 def coerce_all(
     signature: Signature, hints: Mapping[str, Any], values: Mapping[str, Any], *, flow_name: str | None = None
 ) -> dict[str, Any]:
-    """Coerce what `bind` returned. A default is taken as it is, also where it does not fit its own annotation.
+    """Coerce what `bind` returned, defaults too; one that does not fit its own annotation is taken as it is.
 
     Args:
         signature: of the flow's function.
@@ -125,7 +125,7 @@ def coerce_all(
     for name, value in values.items():
         parameter, annotation = signature.parameters[name], hints.get(name, Parameter.empty)
         if value is parameter.default:
-            coerced[name] = value
+            coerced[name] = _coerced_default(annotation, value)
         elif parameter.kind is Parameter.VAR_POSITIONAL:
             coerced[name] = tuple(coerce(name, annotation, member, flow_name=flow_name) for member in value)
         elif parameter.kind is Parameter.VAR_KEYWORD:
@@ -133,6 +133,13 @@ def coerce_all(
         else:
             coerced[name] = coerce(name, annotation, value, flow_name=flow_name)
     return coerced
+
+
+def _coerced_default(annotation: Any, value: Any) -> Any:
+    try:
+        return type_of(annotation).coerce(value, ())
+    except UnfitError:
+        return value  # `count: int = None`
 
 
 def _spread(values: Any) -> Sequence[Any]:
