@@ -357,4 +357,4 @@ def test_async_that_awaits_nothing_is_late_all_the_same() -> None:
 
     state = asyncio.run(busy(return_state=True))  # pyright: ignore[reportCallIssue, reportArgumentType]
     assert state.name == "TimedOut"
-    assert str(state.message).endswith(f"of 0.02 s. {LOOP_KEPT_BUSY}")
+    assert str(state.message).endswith(f"of 0.02 second(s). {LOOP_KEPT_BUSY}")
