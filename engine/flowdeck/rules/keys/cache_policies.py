@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
@@ -53,7 +54,31 @@ class CachePolicy:
         Raises:
             UnkeyedError: a part of it cannot be hashed.
         """
-        raise NotImplementedError
+        try:
+            key = self.compute_key(facts, dict(facts.arguments), dict(facts.flow_parameters))
+        except Exception as error:
+            raise UnkeyedError(f"its policy raised {type(error).__name__}: {error}") from error
+        return [] if key is None else [(type(self).__name__, _checked(key, "its policy"))]
+
+    def compute_key(
+        self, task_ctx: CallFacts, inputs: Mapping[str, Any], flow_parameters: Mapping[str, Any], **kwargs: Any
+    ) -> str | None:
+        """Return the key of a call, or None when it is not to be cached: what a policy of an author's own overrides.
+
+        Args:
+            task_ctx: the call: its `task`, `task_run` and `parameters`.
+            inputs: arguments of the call by parameter name.
+            flow_parameters: parameters of the flow run.
+            kwargs: for what may be added later.
+        """
+        del kwargs
+        facts = replace(task_ctx, arguments=inputs, flow_parameters=flow_parameters)
+        return self.key_of(self.parts(facts))
+
+    def lacks_a_rule(self) -> bool:
+        """Tell whether a policy says nowhere how its key is made."""
+        kind = type(self)
+        return kind.parts is CachePolicy.parts and kind.compute_key is CachePolicy.compute_key
 
     def key(self, facts: CallFacts) -> str | None:
         """Return the key of a call, or None when it is not to be cached."""
@@ -65,6 +90,8 @@ class CachePolicy:
         Args:
             parts: the parts that `parts` returned.
         """
+        if parts and type(self).parts is CachePolicy.parts:
+            return parts[0][1]  # an author's own: the text itself
         return content_hash(*parts) if parts else None
 
     def configure(
@@ -94,7 +121,9 @@ class CachePolicy:
         level = getattr(isolation_level, "name", isolation_level) or self.isolation_level
         if level not in {READ_COMMITTED, SERIALIZABLE}:
             raise DefinitionError(f"isolation_level is READ_COMMITTED or SERIALIZABLE, not {isolation_level!r}.")
-        return replace(self, isolation_level=level)
+        configured = copy.copy(self)
+        object.__setattr__(configured, "isolation_level", level)
+        return configured
 
     def __add__(self, other: CachePolicy) -> CachePolicy:
         if not isinstance(other, CachePolicy):
@@ -168,10 +197,7 @@ class KeyFunction(CachePolicy):
             key = self.function(facts, dict(facts.arguments))
         except Exception as error:
             raise UnkeyedError(f"its key function raised {type(error).__name__}: {error}") from error
-        if key is not None and (not isinstance(key, str) or len(key) > MAXIMUM_KEY_LENGTH):
-            told = f"a text of {len(key)} characters" if isinstance(key, str) else f"a {type(key).__name__}"
-            raise UnkeyedError(f"its key function returned {told}; a text of at most {MAXIMUM_KEY_LENGTH} is expected")
-        return [] if key is None else [("key function", key)]
+        return [] if key is None else [("key function", _checked(key, "its key function"))]
 
     def key_of(self, parts: Sequence[tuple[str, str]]) -> str | None:
         """The text itself: an author may choose the same key for several tasks."""
@@ -215,6 +241,13 @@ def task_input_hash(context: Any, arguments: Mapping[str, Any]) -> str | None:
         return hash_of(task.task_key, task.name, source_hash(task.fn), dict(arguments))
     except NotKeyedError:
         return None
+
+
+def _checked(key: Any, who: str) -> str:
+    if isinstance(key, str) and len(key) <= MAXIMUM_KEY_LENGTH:
+        return key
+    told = f"a text of {len(key)} characters" if isinstance(key, str) else f"a {type(key).__name__}"
+    raise UnkeyedError(f"{who} returned {told}; a text of at most {MAXIMUM_KEY_LENGTH} is expected")
 
 
 def _members(policy: CachePolicy) -> tuple[CachePolicy, ...]:

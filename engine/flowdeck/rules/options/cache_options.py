@@ -54,6 +54,11 @@ def cache_options(options: Mapping[str, Any], *, owner: str) -> CacheOptions:
         policy = KeyFunction(function=function)
     if not isinstance(policy, CachePolicy):
         raise DefinitionError(f"cache_policy of {owner} must be a policy of flowdeck.cache_policies, not {policy!r}.")
+    if policy.lacks_a_rule():
+        raise DefinitionError(
+            f"cache_policy of {owner} is a {type(policy).__name__}, which has no compute_key(task_ctx, inputs, "
+            "flow_parameters, **kwargs)."
+        )
     return CacheOptions(policy, _seconds(options.get("cache_expiration"), owner), options.get("refresh_cache"))
 
 

@@ -75,25 +75,24 @@ class PickleSerializer:
 
 
 class JSONSerializer:
-    """JSON: readable by anything; only for values that JSON has."""
+    """JSON: readable by anything. See `json_values` for what comes back besides the values that JSON has."""
 
     type: str = "json"
 
     def dumps(self, value: Any, limit: int) -> bytes:
-        """See `Serializer`. Raises TypeError for what JSON cannot hold."""
-        import json  # noqa: PLC0415 - 8 ms that most flows do not need
+        """See `Serializer`. Raises TypeError for what cannot come back."""
+        from flowdeck.rules.options import json_values  # noqa: PLC0415 - 8 ms that most flows do not need
 
-        content = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        content = json_values.encode(value)
         if len(content) > limit:
             raise TooLargeError
         return content
 
     def loads(self, content: bytes, names: Mapping[str, Any]) -> Any:
         """See `Serializer`."""
-        import json  # noqa: PLC0415 - as above
+        from flowdeck.rules.options import json_values  # noqa: PLC0415 - as above
 
-        del names
-        return json.loads(content.decode("utf-8", "surrogatepass"))
+        return json_values.decode(content, names)
 
 
 class CompressedSerializer:
@@ -115,6 +114,33 @@ class CompressedSerializer:
         import zlib  # noqa: PLC0415 - as above
 
         return self.serializer.loads(zlib.decompress(content), names)
+
+
+class OwnSerializer:
+    """An author's serializer that has `dumps(value)` and `loads(content)` and no more, as Prefect's have."""
+
+    def __init__(self, given: Any) -> None:
+        """Args: given: the author's."""
+        self.given = given
+        kind = type(given)
+        named: Any = getattr(given, "type", None)
+        self.type = (
+            named if isinstance(named, str) and named.isprintable() else f"{kind.__module__}.{kind.__qualname__}"
+        )
+
+    def dumps(self, value: Any, limit: int) -> bytes:
+        """See `Serializer`."""
+        content = self.given.dumps(value)
+        if not isinstance(content, bytes | bytearray | memoryview):
+            raise TypeError(f"its dumps() returned a {type(content).__name__}, not bytes")
+        if len(content) > limit:
+            raise TooLargeError
+        return bytes(content)
+
+    def loads(self, content: bytes, names: Mapping[str, Any]) -> Any:
+        """See `Serializer`."""
+        del names
+        return self.given.loads(content)
 
 
 PICKLE: Final = PickleSerializer()
@@ -140,12 +166,26 @@ def serializer_of(given: Any, owner: str) -> Serializer:
         if make is None:
             raise DefinitionError(f"{owner} has no serializer '{given}'. Known: {', '.join(sorted(_NAMED))}.")
         return make()
-    if not isinstance(given, Serializer):
+    if isinstance(given, type):
         raise DefinitionError(
-            f"{owner} was given {given!r} as a serializer, which lacks one of: type, dumps(value, limit), "
-            "loads(content, names)."
+            f"{owner} was given the class {given.__name__} as a serializer; give an object of it: {given.__name__}()."
         )
-    return given
+    missing = [name for name in ("dumps(value)", "loads(content)") if not callable(getattr(given, name[:5], None))]
+    if missing:
+        raise DefinitionError(f"{owner} was given {given!r} as a serializer, which lacks {' and '.join(missing)}.")
+    return given if isinstance(given, Serializer) and _takes_two(given.dumps) else OwnSerializer(given)
+
+
+def _takes_two(dumps: Any) -> bool:
+    """Tell whether a method takes the value and a limit, as flowdeck's own do."""
+    import inspect  # noqa: PLC0415 - for an author's own serializer
+
+    try:
+        parameters = list(inspect.signature(dumps).parameters.values())
+    except (TypeError, ValueError):
+        return False
+    in_line = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    return len(in_line) >= 2 and in_line[1].default is inspect.Parameter.empty
 
 
 def to_bytes(value: Any, serializer: Serializer, limit: int) -> bytes:
