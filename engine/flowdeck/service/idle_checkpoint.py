@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.store.database.database import Database
+from flowdeck.store.database.sqlite import data_version
 
 
 class IdleCheckpoint:
@@ -20,7 +21,7 @@ class IdleCheckpoint:
     def look(self) -> None:
         """See whether there were commits since the last look; if not, copy those of before."""
         with suppress(StoreError):
-            version: int = self._database.reader().execute("PRAGMA data_version").fetchone()[0]
+            version = data_version(self._database.reader())
             if version != self._seen_version:
                 self._seen_version, self._is_due = version, True
             elif self._is_due:

@@ -45,7 +45,7 @@ def test_json_refuses_what_it_has_not(log_of: Callable[..., list[str]], database
 
     @task(result_serializer="json")
     def step() -> Any:
-        return {1, 2}
+        return [1j, 2j]
 
     @flow
     def main() -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final
 
+from flowdeck.execution.limits.signals import AskedToEnd
 from flowdeck.rules.exceptions import CancelledResult, CancelledRun
 
 goes_on: Final[ContextVar[Callable[[], bool] | None]] = ContextVar("flowdeck_goes_on", default=None)
@@ -17,8 +18,8 @@ def seen_by_caller(error: BaseException) -> BaseException:
 
     The cancel of another run is an `Exception` that can be caught as such, as long as the caller's own run goes on.
     """
-    if not isinstance(error, CancelledRun) or isinstance(error, Exception):
-        return error
+    if not isinstance(error, CancelledRun) or isinstance(error, Exception | AskedToEnd):
+        return error  # a signal to this process means the caller too
     may_go_on = goes_on.get()
     if may_go_on is None or not may_go_on():
         return error
