@@ -13,19 +13,29 @@ from textual import events
 from textual.app import ComposeResult
 from textual.message import Message
 
+from flowdeck.rules.runs.ids import short_id
 from flowdeck.rules.text.terminal_text import inert_line
+from flowdeck_tui.actions import actions
 from flowdeck_tui.actions.action import Action, Context
 from flowdeck_tui.actions.actions import bindings
 from flowdeck_tui.flows.flows import FlowsPane
 from flowdeck_tui.form.dialogs import Dialogs
 from flowdeck_tui.keyed_app import ENGINE, READING, KeyedApp
 from flowdeck_tui.live import commands
-from flowdeck_tui.live.commands import Command, CommandThread
-from flowdeck_tui.live.messages import CommandDone, DeckFailed, DeckOpened, Delivered, EngineUp, News, ReadFailed
+from flowdeck_tui.live.commands import CommandThread
+from flowdeck_tui.live.messages import (
+    Command,
+    CommandDone,
+    DeckFailed,
+    DeckOpened,
+    Delivered,
+    EngineUp,
+    News,
+    ReadFailed,
+)
 from flowdeck_tui.live.pump import Pace, Pump, pace_for
 from flowdeck_tui.live.shared_deck import SharedDeck
 from flowdeck_tui.menus.jumper import MOST_RUNS, Jumper
-from flowdeck_tui.runs.run_tree import as_run
 from flowdeck_tui.runs.runs import LOG_ONLY, SHARED, RunsPane
 from flowdeck_tui.terminal.editor import Place
 from flowdeck_tui.terminal.external_programs import edit, page
@@ -95,7 +105,7 @@ class FlowdeckApp(KeyedApp):
         self.runs_pane = RunsPane(self)
         self.flows_pane = FlowsPane(self, folder)
         self._header = Header(self.render_context.glyphs)
-        self._dialogs = Dialogs(self, self.render_context.glyphs, self.submit)
+        self._dialogs = Dialogs(self, self.render_context.glyphs, self.submit, self._go_to_run)
         self._jumper = Jumper(self, self.render_context.glyphs, PANES, self._jump_to)
 
     # -- what panes may ask (PaneServices) ---------------------------------------------------------------------------
@@ -165,6 +175,11 @@ class FlowdeckApp(KeyedApp):
         """Show the runs of one flow."""
         self.runs_pane.show_flow(flow_name)
         self._show_pane(RUNS)
+
+    def show_log_of(self, run_id: str) -> None:
+        """Show the log of a run, by its id, over the whole screen."""
+        echo = actions.echo("log.full", run=short_id(run_id))
+        self.submit(commands.find_run(run_id, lambda run: self._go_to_run(run, is_log_full=True), echo))
 
     def show_flows(self) -> None:
         """Show the flows again."""
@@ -291,27 +306,21 @@ class FlowdeckApp(KeyedApp):
             self.status.say("")
 
     def on_command_done(self, message: CommandDone) -> None:
-        """Say how it went; a new run is gone to."""
-        if message.then is not None:
-            message.then(message.result)
-        if message.lacks_engine and self._shared_deck is not None and not self._is_engine_starting:
-            self._start_engine(self._shared_deck)
+        """Do what follows, and say how it went."""
+        command = message.command
         if message.error is not None:
             text = inert_line(message.error)
-            self.status.say(text, tone=Tone.BAD, echo=message.echo)
-            if message.action_id in ("flow.run", "run.rerun"):
-                self._dialogs.tell_form(text)
+            if command.otherwise is not None:
+                command.otherwise(text)
+            self.status.say(text, tone=Tone.BAD, echo=command.echo)
             return
-        if message.action_id in ("flow.run", "run.rerun"):
-            self._dialogs.close_form()
-            self._go_to_run(message.result)
-        elif message.action_id == "log.full":
-            self._go_to_run(message.result, is_log_full=True)
-        # Of these the sentence tells a state that the run will leave.
-        run = as_run(message.result) if message.action_id in ("run.cancel", "run.retry") else None
-        about = None if run is None else (run.id, run.state_name)
-        if message.text or message.then is None:
-            self.status.say(message.text, echo=message.echo, about=about)
+        if command.then is not None:
+            command.then(message.result)
+        if message.lacks_engine and self._shared_deck is not None and not self._is_engine_starting:
+            self._start_engine(self._shared_deck)
+        if message.text or command.echo or command.then is None:
+            about = (message.result.id, message.result.state_name) if command.tells_state else None
+            self.status.say(message.text, echo=command.echo, about=about)
 
     def _go_to_run(self, run: FlowRun, *, is_log_full: bool = False) -> None:
         self.runs_pane.reveal(run, is_open=not is_log_full)
@@ -341,7 +350,7 @@ class FlowdeckApp(KeyedApp):
             self._go_to_run(run)
             self.call_after_refresh(self.palette.perform, action)
 
-        self.submit(commands.go_to_run(reference, then))
+        self.submit(commands.find_run(reference, then))
 
     def _jump_to(self, target: Target) -> None:
         if target.kind == "pane":
@@ -350,7 +359,7 @@ class FlowdeckApp(KeyedApp):
             self._show_pane(FLOWS)
             self.flows_pane.reveal(target.key)
         else:
-            self.submit(commands.go_to_run(target.key, self._go_to_run))
+            self.submit(commands.find_run(target.key, self._go_to_run))
 
     # -- actions -------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.actions.action import Context
 from flowdeck_tui.actions.actions import bindings
 from flowdeck_tui.flows.flow_list import FlowList, flow_detail, key_of
-from flowdeck_tui.live import commands
 from flowdeck_tui.live.pane_services import PaneServices
 from flowdeck_tui.menus.copy_choices import copies_of_flow
 from flowdeck_tui.terminal.clipboard import CopyChoice
@@ -210,7 +209,7 @@ class FlowsPane(Vertical):
         if entry.last_run_id is None:
             self._services.status.say(f"{inert_line(entry.name or '')} has not run yet; t runs it.")
         else:
-            self._services.submit(commands.find_run(entry.last_run_id))
+            self._services.show_log_of(entry.last_run_id)
 
     def action_source_edit(self) -> None:
         """Open the line of the flow, or the one that cannot be imported."""
