@@ -13,7 +13,7 @@ from flowdeck.rules.runs.run_filter import EVERYTHING, RunFilter
 from flowdeck.rules.runs.run_order import RunOrder
 
 if TYPE_CHECKING:
-    from flowdeck.deck import CallLine, Deck, EngineStatus, FlowEntry, FlowRun, Waits
+    from flowdeck.deck import CallLine, Deck, EngineStatus, FlowRun, Waits
     from flowdeck.rules.states import StateType
     from flowdeck_tui.live.detail_reading import Detail
     from flowdeck_tui.live.shared_deck import SharedDeck
@@ -85,7 +85,7 @@ class News:
         removed: keys of runs that were deleted.
         is_list_outdated: too much has changed to be told run by run; the rows of the list are to be asked for again.
         children: by key of an open run, what lies below it: its calls, its subflow runs.
-        flows: all entries of the watched folders.
+        panes: what the readers of panes have read, by number of the pane.
         counts: root runs by type of state; failed ones of the last 24 hours.
         total: how many runs the listing has.
         engine: what is known of it.
@@ -99,7 +99,7 @@ class News:
     removed: frozenset[int] = frozenset()
     is_list_outdated: bool = False
     children: Mapping[int, tuple[Sequence[CallLine], Sequence[FlowRun]]] = field(default_factory=dict)
-    flows: Sequence[FlowEntry] | None = None
+    panes: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[StateType, int] | None = None
     total: Total | None = None
     engine: EngineStatus | None = None

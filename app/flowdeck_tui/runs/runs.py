@@ -74,6 +74,11 @@ class RunsPane(RunList):
         key = self.table.cursor
         return None if key is None else self.tree_rows.run_of(key)
 
+    @property
+    def widget(self) -> RunsPane:
+        """The widget that is shown and hidden."""
+        return self
+
     # -- what comes in -------------------------------------------------------------------------------------------
 
     def take(self, news: News) -> None:
