@@ -5,49 +5,47 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import events
 from textual.app import ComposeResult
 from textual.message import Message
 
+from flowdeck.rules.runs.ids import short_id
 from flowdeck.rules.text.terminal_text import inert_line
+from flowdeck_tui.actions import actions
 from flowdeck_tui.actions.action import Action, Context
 from flowdeck_tui.actions.actions import bindings
-from flowdeck_tui.flows.flows import FlowsPane
+from flowdeck_tui.flows.flows import FLOWS, FlowsPane
 from flowdeck_tui.form.dialogs import Dialogs
 from flowdeck_tui.keyed_app import ENGINE, READING, KeyedApp
 from flowdeck_tui.live import commands
-from flowdeck_tui.live.commands import Command, CommandThread
+from flowdeck_tui.live.commands import CommandThread
 from flowdeck_tui.live.messages import CommandDone, DeckFailed, DeckOpened, Delivered, EngineUp, News, ReadFailed
+from flowdeck_tui.live.pane import PaneKind
+from flowdeck_tui.live.pane_set import PaneSet
 from flowdeck_tui.live.pump import Pace, Pump, pace_for
 from flowdeck_tui.live.shared_deck import SharedDeck
 from flowdeck_tui.menus.jumper import MOST_RUNS, Jumper
-from flowdeck_tui.runs.run_tree import as_run
+from flowdeck_tui.panes import PANES, RUNS
 from flowdeck_tui.runs.runs import LOG_ONLY, SHARED, RunsPane
 from flowdeck_tui.terminal.editor import Place
 from flowdeck_tui.terminal.external_programs import edit, page
 from flowdeck_tui.text import present
 from flowdeck_tui.text.present import Glyphs, Tone
-from flowdeck_tui.text.render_context import RenderContext
+from flowdeck_tui.text.render_context import RenderContext, system_now
 from flowdeck_tui.widgets.header import BROKEN, Header, HeaderFacts
 
 if TYPE_CHECKING:
     from flowdeck.deck import Deck, EngineStatus, FlowEntry, FlowRun, MergedLog, Waits
     from flowdeck.rules.states import StateType
+    from flowdeck_tui.live.messages import Command
     from flowdeck_tui.menus.jump_rows import Target
 
-RUNS, FLOWS = "1", "3"
-PANES: Final = ((RUNS, "Runs"), (FLOWS, "Flows"))
 HOW_TO_GET_AN_ENGINE: Final = "`flowdeck server start`"
 NONE_BROKEN: Final = "Every flow file can be imported."
-
-
-def system_now() -> datetime:
-    """Return the wall time."""
-    return datetime.now(UTC)
 
 
 class FlowdeckApp(KeyedApp):
@@ -55,6 +53,7 @@ class FlowdeckApp(KeyedApp):
 
     CSS_PATH: ClassVar = "app.tcss"
     BINDINGS: ClassVar = bindings(Context.EVERYWHERE)
+    PANE_KINDS: ClassVar[Sequence[PaneKind]] = PANES
 
     def __init__(
         self,
@@ -82,23 +81,28 @@ class FlowdeckApp(KeyedApp):
         super().__init__(self.render_context.glyphs, environment, now)
         self._folder = folder
         self._environment = environment
-        self.pump = Pump(open_deck, self.post, self.pace)
+        self._panes = PaneSet(self.PANE_KINDS, self, folder)
+        self._panes.bind_keys(self.bind)
+        self.pump = Pump(open_deck, self.post, self.pace, self._panes.readers)
         self._bring_engine_up = bring_engine_up
         self._shared_deck: SharedDeck | None = None
         self._commands: CommandThread | None = None
-        self.active_pane = ""
-        """Number of the pane that is shown; empty before the first rows have come."""
         self._counts: Mapping[StateType, int] = {}
         self._engine: EngineStatus | None = None
         self._is_engine_starting = True
         self._waits: Waits | None = None
-        self.runs_pane = RunsPane(self)
-        self.flows_pane = FlowsPane(self, folder)
+        self.runs_pane = self._panes.of(RunsPane)
+        self.flows_pane = self._panes.of(FlowsPane)
         self._header = Header(self.render_context.glyphs)
-        self._dialogs = Dialogs(self, self.render_context.glyphs, self.submit)
-        self._jumper = Jumper(self, self.render_context.glyphs, PANES, self._jump_to)
+        self._dialogs = Dialogs(self, self.render_context.glyphs, self.submit, self._go_to_run)
+        self._jumper = Jumper(self, self.render_context.glyphs, self._panes.titles, self._jump_to)
 
     # -- what panes may ask (PaneServices) ---------------------------------------------------------------------------
+
+    @property
+    def active_pane(self) -> str:
+        """Number of the pane that is shown; empty before the first rows have come."""
+        return self._panes.shown
 
     @property
     def pace(self) -> Pace:
@@ -117,10 +121,10 @@ class FlowdeckApp(KeyedApp):
 
     def waiting_reason(self, run: FlowRun) -> str | None:
         """Say why a run does not move, and what would move it; None when it does."""
-        if self._waits is None:
-            return None
         now, zone, is_starting = self.render_context.now(), self.render_context.zone, self._is_engine_starting
-        return self._waits.reason(run, now, zone, engine_starting=is_starting, remedy=HOW_TO_GET_AN_ENGINE)
+        if (waits := self._waits) is None:
+            return None
+        return waits.reason(run, now, zone, engine_starting=is_starting, remedy=HOW_TO_GET_AN_ENGINE)
 
     def submit(self, command: Command) -> None:
         """Give a command to Deck."""
@@ -143,13 +147,13 @@ class FlowdeckApp(KeyedApp):
 
     def read(self, text: str) -> None:
         """Show a text in the user's pager; the screen stands aside until it ends."""
-        problem = page(self, self._environment, text)
-        if problem is not None:
-            self.status.say(inert_line(problem), tone=Tone.WARN)
+        self._say_problem(page(self, self._environment, text))
 
     def edit(self, place: Place) -> None:
         """Open a line of source in the user's editor; the screen stands aside until it ends."""
-        problem = edit(self, self._environment, place)
+        self._say_problem(edit(self, self._environment, place))
+
+    def _say_problem(self, problem: str | None) -> None:
         if problem is not None:
             self.status.say(inert_line(problem), tone=Tone.WARN)
 
@@ -164,43 +168,46 @@ class FlowdeckApp(KeyedApp):
     def show_runs_of(self, flow_name: str) -> None:
         """Show the runs of one flow."""
         self.runs_pane.show_flow(flow_name)
-        self._show_pane(RUNS)
+        self.action_show_pane(RUNS)
+
+    def show_log_of(self, run_id: str) -> None:
+        """Show the log of a run, by its id, over the whole screen."""
+        echo = actions.echo("log.full", run=short_id(run_id))
+        self.submit(commands.find_run(run_id, lambda run: self._go_to_run(run, is_log_full=True), echo))
 
     def show_flows(self) -> None:
         """Show the flows again."""
-        self._show_pane(FLOWS)
+        self.action_show_pane(FLOWS)
 
     # -- the screen ----------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
         """Header, panes (none shown yet), status, footer."""
         yield self._header
-        yield self.runs_pane
-        yield self.flows_pane
+        yield from self._panes.widgets
         yield self.status
         yield self.footer
 
     def on_mount(self) -> None:
         """Paint first, then read: the home is opened once something is on the screen."""
-        self.runs_pane.display = self.flows_pane.display = False
+        self._panes.show("")
         self._show_header()
         self.footer.show_chain((Context.EVERYWHERE,))
         self.call_after_refresh(self.pump.start)
 
-    def _show_pane(self, number: str) -> None:
-        self.active_pane = number
-        self.runs_pane.display = number == RUNS
-        self.flows_pane.display = number == FLOWS
-        self.pump.set_wants_flows(number == FLOWS)
-        pane = self.runs_pane if number == RUNS else self.flows_pane
+    def action_show_pane(self, number: str) -> None:
+        """Show the pane of a number."""
+        pane = self._panes.show(number)
+        self.pump.set_shown(number)
         self.status.say("")
-        pane.refresh_rows()
-        pane.focus_default()
+        if pane is not None:
+            pane.refresh_rows()
+            pane.focus_default()
         self._show_header()
 
     def _show_header(self) -> None:
         facts = HeaderFacts(
-            panes=PANES,
+            panes=self._panes.titles,
             active=self.active_pane,
             counts=self._counts,
             broken_files=self.flows_pane.rows.broken_files,
@@ -251,8 +258,8 @@ class FlowdeckApp(KeyedApp):
         self.pump.refresh_engine()
         self._show_header()
         if message.problem is not None:
-            text = inert_line(message.problem)
-            self.status.say(text, tone=Tone.BAD, echo="flowdeck server start", about=(ENGINE, None))
+            about = (ENGINE, None)
+            self.status.say(inert_line(message.problem), tone=Tone.BAD, echo="flowdeck server start", about=about)
 
     def on_read_failed(self, message: ReadFailed) -> None:
         """Say what is wrong; the pump tries again."""
@@ -260,20 +267,18 @@ class FlowdeckApp(KeyedApp):
 
     def on_delivered(self, message: Delivered) -> None:
         """Hand rows to the panes, all in one frame."""
-        news = message.news
         with self.batch_update():
-            if news.flows is not None:
-                self.flows_pane.take(list(news.flows))
+            news = message.news
             if news.waits is not None:
                 self._waits = news.waits
-            self.runs_pane.take(news)
+            self._panes.take(news)
             if news.counts is not None:
                 self._counts = news.counts
             if news.engine is not None:
                 self._engine = news.engine
             if not self.active_pane and news.page is not None:
                 # A new home has no runs to look at: begin where one can be started.
-                self._show_pane(RUNS if news.page.runs else FLOWS)
+                self.action_show_pane(RUNS if news.page.runs else FLOWS)
             self._show_header()
             self._drop_what_is_over(news)
         self.call_later(self.pump.drawn)
@@ -283,39 +288,31 @@ class FlowdeckApp(KeyedApp):
         if self.status.about is None:
             return
         subject, state_name = self.status.about
-        has_engine = self._engine is not None and self._engine.running
-        is_over = any(run.id == subject and run.is_final and run.state_name != state_name for run in news.runs)
-        if is_over:
+        if any(run.id == subject and run.is_final and run.state_name != state_name for run in news.runs):
             self.status.drop_sentence()
-        elif subject == READING or (subject == ENGINE and has_engine):
+        elif subject == READING or (subject == ENGINE and self._engine is not None and self._engine.running):
             self.status.say("")
 
     def on_command_done(self, message: CommandDone) -> None:
-        """Say how it went; a new run is gone to."""
-        if message.then is not None:
-            message.then(message.result)
-        if message.lacks_engine and self._shared_deck is not None and not self._is_engine_starting:
-            self._start_engine(self._shared_deck)
+        """Do what follows, and say how it went."""
+        command = message.command
         if message.error is not None:
             text = inert_line(message.error)
-            self.status.say(text, tone=Tone.BAD, echo=message.echo)
-            if message.action_id in ("flow.run", "run.rerun"):
-                self._dialogs.tell_form(text)
+            if command.otherwise is not None:
+                command.otherwise(text)
+            self.status.say(text, tone=Tone.BAD, echo=command.echo)
             return
-        if message.action_id in ("flow.run", "run.rerun"):
-            self._dialogs.close_form()
-            self._go_to_run(message.result)
-        elif message.action_id == "log.full":
-            self._go_to_run(message.result, is_log_full=True)
-        # Of these the sentence tells a state that the run will leave.
-        run = as_run(message.result) if message.action_id in ("run.cancel", "run.retry") else None
-        about = None if run is None else (run.id, run.state_name)
-        if message.text or message.then is None:
-            self.status.say(message.text, echo=message.echo, about=about)
+        if command.then is not None:
+            command.then(message.result)
+        if message.lacks_engine and self._shared_deck is not None and not self._is_engine_starting:
+            self._start_engine(self._shared_deck)
+        if message.text or command.echo or command.then is None:
+            about = (message.result.id, message.result.state_name) if command.tells_state else None
+            self.status.say(message.text, echo=command.echo, about=about)
 
     def _go_to_run(self, run: FlowRun, *, is_log_full: bool = False) -> None:
         self.runs_pane.reveal(run, is_open=not is_log_full)
-        self._show_pane(RUNS)
+        self.action_show_pane(RUNS)
         if is_log_full:
             self.runs_pane.set_layout(LOG_ONLY)
 
@@ -324,7 +321,7 @@ class FlowdeckApp(KeyedApp):
         if message.key == BROKEN:
             self.action_flows_broken()
         else:
-            self._show_pane(message.key)
+            self.action_show_pane(message.key)
 
     # -- what keys and clicks have in common asks (KeyedApp) -----------------------------------------------------
 
@@ -332,7 +329,7 @@ class FlowdeckApp(KeyedApp):
         """Say why an action cannot be done to what is under the cursor."""
         if action_id == "flows.broken" and not self.flows_pane.rows.broken_files:
             return NONE_BROKEN
-        return self.runs_pane.why_not(action_id) if self.active_pane == RUNS else None
+        return self._panes.why_not(action_id)
 
     def perform_on(self, action: Action, reference: str) -> None:
         """Go to a run, then do the action there."""
@@ -341,16 +338,16 @@ class FlowdeckApp(KeyedApp):
             self._go_to_run(run)
             self.call_after_refresh(self.palette.perform, action)
 
-        self.submit(commands.go_to_run(reference, then))
+        self.submit(commands.find_run(reference, then))
 
     def _jump_to(self, target: Target) -> None:
         if target.kind == "pane":
-            self._show_pane(target.key)
+            self.action_show_pane(target.key)
         elif target.kind == "flow":
-            self._show_pane(FLOWS)
+            self.action_show_pane(FLOWS)
             self.flows_pane.reveal(target.key)
         else:
-            self.submit(commands.go_to_run(target.key, self._go_to_run))
+            self.submit(commands.find_run(target.key, self._go_to_run))
 
     # -- actions -------------------------------------------------------------------------------------------------
 
@@ -365,18 +362,18 @@ class FlowdeckApp(KeyedApp):
         if not self.flows_pane.rows.broken_files:
             self.status.say(NONE_BROKEN)
             return
-        self._show_pane(FLOWS)
+        self.action_show_pane(FLOWS)
         self.flows_pane.reveal_broken()
 
     def action_pane_runs(self) -> None:
         """Show the runs; among them, the list beside the log."""
         if self.active_pane == RUNS:
             self.runs_pane.set_layout(SHARED)
-        self._show_pane(RUNS)
+        self.action_show_pane(RUNS)
 
     def action_pane_flows(self) -> None:
         """Show the flows."""
-        self._show_pane(FLOWS)
+        self.action_show_pane(FLOWS)
 
     def action_app_leave(self) -> None:
         """Leave, and say what goes on."""

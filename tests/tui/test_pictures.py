@@ -16,7 +16,7 @@ import pytest
 
 import flowdeck_tui
 from flowdeck_tui.app import FlowdeckApp
-from flowdeck_tui.live import pump
+from flowdeck_tui.flows import flow_reading
 from tests.tui import seeded_home
 from tests.tui.busy_home import BROKEN, fill
 from tests.tui.harness import LARGE, SMALL, AppPilot, make_app, press, screen_text, until, until_shown
@@ -82,8 +82,8 @@ def still_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seed
     """A home whose ids, times and paths are the same wherever it is made."""
     numbers = itertools.count(1)
     monkeypatch.setattr(seeded_home, "new_run_id", lambda: f"01a20000-0000-7000-8000-{next(numbers) * 7919:012x}")
-    # A folder that is the same on every machine is on none of them; the pump would leave its flows out.
-    monkeypatch.setattr(pump, "_flows", lambda deck: deck.flows.entries())
+    # A folder that is the same on every machine is on none of them; its flows would be left out.
+    monkeypatch.setattr(flow_reading, "_is_there", lambda _folder: True)
     home = SeededHome(tmp_path / "home", Path("/flows"))
     yield home
     home.close()

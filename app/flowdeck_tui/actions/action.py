@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
+from itertools import product
+from typing import ClassVar, Final
 
 _KEY_LABELS: Final = {
     "escape": "esc",
@@ -29,26 +29,42 @@ def shown_key(key: str) -> str:
     return _KEY_LABELS.get(key, key)
 
 
-class Context(StrEnum):
-    """What has to hold the focus for an action to act; the value is what people read."""
+class Context(str):
+    """What has to hold the focus for an action to act; the text is what people read. A pane may bring its own."""
 
-    EVERYWHERE = "everywhere"
-    LIST = "a list"
-    RUNS = "Runs"
-    FLOWS = "Flows"
-    DETAIL = "a run's detail"
-    LOG = "the log"
-    TEXT = "a text"
-    PROMPT = "a search line"
-    CONFIRM = "a question"
-    FORM = "the run form"
-    CHOICE = "a choice of the run form"
-    MENU = "a list to choose from"
-    COPY = "the copy menu"
+    __slots__ = ()
+    EVERYWHERE: ClassVar[Context]
+    LIST: ClassVar[Context]
+    RUNS: ClassVar[Context]
+    FLOWS: ClassVar[Context]
+    DETAIL: ClassVar[Context]
+    LOG: ClassVar[Context]
+    TEXT: ClassVar[Context]
+    PROMPT: ClassVar[Context]
+    CONFIRM: ClassVar[Context]
+    FORM: ClassVar[Context]
+    CHOICE: ClassVar[Context]
+    MENU: ClassVar[Context]
+    COPY: ClassVar[Context]
 
+
+Context.EVERYWHERE = Context("everywhere")
+Context.LIST = Context("a list")
+Context.RUNS = Context("Runs")
+Context.FLOWS = Context("Flows")
+Context.DETAIL = Context("a run's detail")
+Context.LOG = Context("the log")
+Context.TEXT = Context("a text")
+Context.PROMPT = Context("a search line")
+Context.CONFIRM = Context("a question")
+Context.FORM = Context("the run form")
+Context.CHOICE = Context("a choice of the run form")
+Context.MENU = Context("a list to choose from")
+Context.COPY = Context("the copy menu")
 
 DIALOGS: Final = frozenset({Context.PROMPT, Context.CONFIRM, Context.FORM, Context.CHOICE, Context.MENU, Context.COPY})
 """Contexts that take the keyboard alone: a key there never meets the keys of a pane."""
+_INSIDE_PANES: Final = frozenset({Context.LIST, Context.LOG, Context.TEXT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +80,7 @@ class Action:
         cli: the command that does the same, with `{fields}`; None when there is none.
         pinned: keeps its place in a footer that is too short for all, after the others.
         priority: acts even while a text field has the focus.
+        handler: name of the handler, with its arguments, without `action_`; empty for the one named after the id.
     """
 
     id: str
@@ -74,11 +91,12 @@ class Action:
     cli: str | None = None
     pinned: bool = False
     priority: bool = False
+    handler: str = ""
 
     @property
     def method(self) -> str:
         """Name that Textual resolves: the handler is `action_` and this."""
-        return self.id.replace(".", "_").replace("-", "_")
+        return self.handler or self.id.replace(".", "_").replace("-", "_")
 
     @property
     def command(self) -> str:
@@ -95,20 +113,18 @@ class KeyClashError(Exception):
     """The table of actions contradicts itself; raised when the app is imported."""
 
 
-def _rivals(context: Context) -> frozenset[Context]:
-    """Return the contexts whose keys must not repeat one of `context`.
+def _are_rivals(one: Context, other: Context) -> bool:
+    """Tell whether a key of one context must not repeat a key of the other.
 
     A log, a text and a list each lie inside a pane and may take a key over from it ("a letter acts on what has
     focus"), but a list's moving keys never hide what its pane can do, and nothing hides what works everywhere.
     """
-    if context in DIALOGS:
-        return frozenset({context})
-    rivals = {context, Context.EVERYWHERE}
-    if context is Context.EVERYWHERE:
-        rivals |= set(Context) - DIALOGS
-    if context is Context.LIST:
-        rivals |= {Context.RUNS, Context.FLOWS, Context.DETAIL}
-    return frozenset(rivals)
+    if one == other:
+        return True
+    if one in DIALOGS or other in DIALOGS:
+        return False
+    both = {one, other}
+    return Context.EVERYWHERE in both or (Context.LIST in both and not both <= _INSIDE_PANES)
 
 
 def check(actions: Sequence[Action]) -> None:
@@ -121,8 +137,7 @@ def check(actions: Sequence[Action]) -> None:
         if forbidden := FORBIDDEN_KEYS.intersection(action.keys):
             raise KeyClashError(f"{action.id} is bound to {', '.join(sorted(forbidden))}, which must stay free")
     for position, action in enumerate(actions):
-        rivals = frozenset[Context]().union(*(_rivals(context) for context in action.contexts))
         for other in actions[position + 1 :]:
             shared = set(action.keys) & set(other.keys)
-            if shared and rivals.intersection(other.contexts):
+            if shared and any(_are_rivals(*pair) for pair in product(action.contexts, other.contexts)):
                 raise KeyClashError(f"{action.id} and {other.id} both want {', '.join(sorted(shared))}")

@@ -240,16 +240,39 @@ _MOVING: Final = ("move.", "focus.", "tree.", "log.right", "log.left")
 check(ACTIONS)
 
 BY_ID: Final = {action.id: action for action in ACTIONS}
+_ADDED: Final[list[Action]] = []
+
+
+def register(table: Iterable[Action]) -> None:
+    """Add the actions of a pane behind those that there are; those that are there already are left out.
+
+    Raises:
+        KeyClashError: an id or a key is taken.
+    """
+    added = [action for action in table if BY_ID.get(action.id) is not action]
+    check((*all_actions(), *added))
+    _ADDED.extend(added)
+    BY_ID.update((action.id, action) for action in added)
+
+
+def all_actions() -> tuple[Action, ...]:
+    """Return every action, in the order of footer, palette and help."""
+    return (*ACTIONS, *_ADDED)
 
 
 def in_contexts(contexts: Iterable[Context]) -> Iterator[Action]:
     """Yield what acts in any of these contexts, in the order of the table."""
     wanted = set(contexts)
-    return (action for action in ACTIONS if wanted.intersection(action.contexts))
+    return (action for action in all_actions() if wanted.intersection(action.contexts))
 
 
 def bindings(*contexts: Context) -> list[BindingType]:
     """Make the key bindings of the widget that stands for these contexts."""
+    return bindings_of(in_contexts(contexts))
+
+
+def bindings_of(table: Iterable[Action]) -> list[BindingType]:
+    """Make the key bindings of actions."""
     return [
         Binding(
             ",".join(action.keys),
@@ -260,7 +283,7 @@ def bindings(*contexts: Context) -> list[BindingType]:
             tooltip=action.help,
             id=action.id,
         )
-        for action in in_contexts(contexts)
+        for action in table
     ]
 
 
@@ -297,8 +320,8 @@ def footer(chain: Sequence[Context], most: int) -> list[Action]:
 
 def elsewhere(key: str) -> Action | None:
     """Return the action that a key, as Textual names it, has in some pane; None when it has none in any."""
-    panes = [context for context in Context if context not in DIALOGS]
-    for binding in Binding.make_bindings(bindings(*panes)):
+    outside = (action for action in all_actions() if not DIALOGS.issuperset(action.contexts))
+    for binding in Binding.make_bindings(bindings_of(outside)):
         if binding.key == key and binding.id is not None:
             return BY_ID[binding.id]
     return None

@@ -12,7 +12,7 @@ from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.actions.action import Context
 from flowdeck_tui.actions.actions import bindings
 from flowdeck_tui.flows.flow_list import FlowList, flow_detail, key_of
-from flowdeck_tui.live import commands
+from flowdeck_tui.live.messages import News
 from flowdeck_tui.live.pane_services import PaneServices
 from flowdeck_tui.menus.copy_choices import copies_of_flow
 from flowdeck_tui.terminal.clipboard import CopyChoice
@@ -37,6 +37,10 @@ COLUMNS: Final = (
 )
 
 FOLDER: Final = Column("folder", "FOLDER", 20, minimum=10, drop_order=4, grows=2, cut="middle")
+
+
+FLOWS: Final = "3"
+"""Number of the pane."""
 
 
 class FlowsPane(Vertical):
@@ -77,8 +81,20 @@ class FlowsPane(Vertical):
         """The flow under the cursor."""
         return self.rows.entry(self.table.cursor)
 
-    def take(self, entries: list[FlowEntry]) -> None:
+    @property
+    def widget(self) -> FlowsPane:
+        """The widget that is shown and hidden."""
+        return self
+
+    def why_not(self, action_id: str) -> str | None:
+        """Say why an action cannot be done to the flow under the cursor: what cannot is said when it is tried."""
+        return None
+
+    def take(self, news: News) -> None:
         """Show what the pump has read."""
+        entries: list[FlowEntry] | None = news.panes.get(FLOWS)
+        if entries is None:
+            return
         self._is_read = True
         self.rows.replace(entries)
         # Which folder a flow is of says something only where there are several.
@@ -210,7 +226,7 @@ class FlowsPane(Vertical):
         if entry.last_run_id is None:
             self._services.status.say(f"{inert_line(entry.name or '')} has not run yet; t runs it.")
         else:
-            self._services.submit(commands.find_run(entry.last_run_id))
+            self._services.show_log_of(entry.last_run_id)
 
     def action_source_edit(self) -> None:
         """Open the line of the flow, or the one that cannot be imported."""

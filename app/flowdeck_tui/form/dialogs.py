@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
 from flowdeck_tui.form import start_commands
-from flowdeck_tui.live.commands import Command
+from flowdeck_tui.live.messages import Command
 from flowdeck_tui.text.present import Glyphs
 
 if TYPE_CHECKING:
@@ -21,17 +22,25 @@ if TYPE_CHECKING:
 class Dialogs:
     """Opens the run form over an app."""
 
-    def __init__(self, app: App[Any], glyphs: Glyphs, submit: Callable[[Command], None]) -> None:
+    def __init__(
+        self,
+        app: App[Any],
+        glyphs: Glyphs,
+        submit: Callable[[Command], None],
+        go_to_run: Callable[[FlowRun], None],
+    ) -> None:
         """Prepare.
 
         Args:
             app: over which it opens.
             glyphs: signs that the terminal can show.
             submit: gives a command to Deck.
+            go_to_run: called with the run that the form has started.
         """
         self._app = app
         self._glyphs = glyphs
         self._submit = submit
+        self._go_to_run = go_to_run
         self._form: RunForm | None = None
 
     async def open_form(self, entry: FlowEntry) -> None:
@@ -58,15 +67,19 @@ class Dialogs:
         def forget(_: None) -> None:
             self._form = None
 
-        self._form = RunForm(draft, self._glyphs, lambda filled: self._submit(command(filled)))
+        def submit(filled: Filled) -> None:
+            self._submit(replace(command(filled), then=self._started, otherwise=self._tell_form))
+
+        self._form = RunForm(draft, self._glyphs, submit)
         await self._app.push_screen(self._form, forget)
 
-    def tell_form(self, problem: str) -> None:
+    def _tell_form(self, problem: str) -> None:
         """Show in the form, if it is still open, why the flow was not started."""
         if self._form is not None:
             self._form.tell(problem)
 
-    def close_form(self) -> None:
-        """The run exists: take the form away."""
+    def _started(self, run: FlowRun) -> None:
+        """The run exists: take the form away and go there."""
         if self._form is not None:
             self._form.dismiss(None)
+        self._go_to_run(run)

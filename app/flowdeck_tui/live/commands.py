@@ -17,7 +17,7 @@ from flowdeck.rules.runs import run_actions
 from flowdeck.rules.runs.ids import short_id
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.actions import actions
-from flowdeck_tui.live.messages import CommandDone, EngineUp
+from flowdeck_tui.live.messages import Command, CommandDone, EngineUp
 from flowdeck_tui.text.present import state_word
 
 if TYPE_CHECKING:
@@ -29,28 +29,6 @@ if TYPE_CHECKING:
 
 LEAVING_SECONDS: Final = 2.0
 """How long leaving waits for commands that were given before: what was asked for is done."""
-
-NEED_AN_ENGINE: Final = frozenset({"flow.run", "run.rerun", "run.retry", "run.cancel"})
-"""Actions that nothing comes of while no engine serves the home."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One thing to ask of Deck.
-
-    Attributes:
-        action_id: the action that wants it.
-        call: does it.
-        tell: writes the sentence for the status line from what `call` returned.
-        echo: the command line that does the same.
-        then: called on the screen's side with what `call` returned, or None when it failed; None for nobody.
-    """
-
-    action_id: str
-    call: Callable[[Deck], Any]
-    tell: Callable[[Any], str]
-    echo: str
-    then: Callable[[Any], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,41 +95,34 @@ OBSTACLES: Final[Mapping[str, Callable[[FlowRun], Obstacle | None]]] = {
 def retry(run: FlowRun) -> Command:
     """Run a flow run again under its id."""
     return Command(
-        "run.retry",
         lambda deck: deck.flow_runs.retry(run.id),
         lambda after: f"attempt {after.attempt}: recorded calls are reused",
         actions.echo("run.retry", run=short_id(run.id)),
+        needs_engine=True,
+        tells_state=True,
     )
 
 
 def cancel(run: FlowRun) -> Command:
     """Stop a run."""
     return Command(
-        "run.cancel",
         lambda deck: deck.flow_runs.cancel(run.id),
         lambda after: f"{inert_line(after.name)}: {state_word(after.state_name)}",
         actions.echo("run.cancel", run=short_id(run.id)),
+        needs_engine=True,
+        tells_state=True,
     )
 
 
-def find_run(run_id: str) -> Command:
-    """Look a run up, to show its log."""
-    return Command(
-        "log.full",
-        lambda deck: deck.flow_runs.find(run_id),
-        lambda _: "",
-        actions.echo("log.full", run=short_id(run_id)),
-    )
+def find_run(reference: str, then: Callable[[FlowRun], None], echo: str = "") -> Command:
+    """Look a run up.
 
-
-def go_to_run(reference: str, then: Callable[[FlowRun], None]) -> Command:
-    """Look a run up by its name or a part of its id, to go there."""
-
-    def go(run: FlowRun | None) -> None:
-        if run is not None:
-            then(run)
-
-    return Command("jump.open", lambda deck: deck.flow_runs.find(reference), lambda _: "", "", go)
+    Args:
+        reference: name of the run, its id or a part of that.
+        then: called with the run on the screen's side; not called when there is none.
+        echo: the command line that does the same; empty for none.
+    """
+    return Command(lambda deck: deck.flow_runs.find(reference), lambda _: "", echo, then)
 
 
 # -- who does it -------------------------------------------------------------------------------------------------------
@@ -197,22 +168,12 @@ class CommandThread:
             try:
                 result = command.call(self._deck)
                 text = command.tell(result)
-                lacks_engine = command.action_id in NEED_AN_ENGINE and not self._deck.engine.status().running
+                lacks_engine = command.needs_engine and not self._deck.engine.status().running
             except FlowdeckError as error:
                 problem = str(error)
             except Exception as error:  # noqa: BLE001 - a command whose end nobody tells looks like one that works
                 problem = f"{type(error).__name__}: {error}"
-            self._post(
-                CommandDone(
-                    command.action_id,
-                    result=result,
-                    error=problem,
-                    text=text,
-                    echo=command.echo,
-                    then=command.then,
-                    lacks_engine=lacks_engine,
-                )
-            )
+            self._post(CommandDone(command, result=result, error=problem, text=text, lacks_engine=lacks_engine))
 
 
 def bring_engine_up(deck: Deck, folder: str, post: Callable[[Message], Any]) -> None:

@@ -13,8 +13,8 @@ from flowdeck.rules.runs.run_order import Place, RunOrder
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.actions import actions
 from flowdeck_tui.live import commands
-from flowdeck_tui.live.commands import Command, Obstacle
-from flowdeck_tui.live.messages import Listing
+from flowdeck_tui.live.commands import Obstacle
+from flowdeck_tui.live.messages import Command, Listing
 
 if TYPE_CHECKING:
     from flowdeck.deck import Deck, FlowRun
@@ -51,19 +51,14 @@ class Outcome:
 class _Verb:
     """One thing that is done to many runs."""
 
-    action_id: str
     past: str
     why_not: Callable[[FlowRun], Obstacle | None]
     act: Callable[[Deck, FlowRun], Any]
 
 
-_RETRY: Final = _Verb("run.retry", "retried", commands.why_not_retry, lambda deck, run: deck.flow_runs.retry(run.id))
-_CANCEL: Final = _Verb(
-    "run.cancel", "cancelled", commands.why_not_cancel, lambda deck, run: deck.flow_runs.cancel(run.id)
-)
-_DELETE: Final = _Verb(
-    "run.delete", "deleted", commands.why_not_delete, lambda deck, run: deck.flow_runs.delete(run.id)
-)
+_RETRY: Final = _Verb("retried", commands.why_not_retry, lambda deck, run: deck.flow_runs.retry(run.id))
+_CANCEL: Final = _Verb("cancelled", commands.why_not_cancel, lambda deck, run: deck.flow_runs.cancel(run.id))
+_DELETE: Final = _Verb("deleted", commands.why_not_delete, lambda deck, run: deck.flow_runs.delete(run.id))
 
 
 def retry(keys: Collection[int]) -> Command:
@@ -79,16 +74,16 @@ def cancel(keys: Collection[int]) -> Command:
 def delete(keys: Collection[int], then: Callable[[Outcome | None], None]) -> Command:
     """Remove runs; `then` is called with what came of it. It was said before: only what did not work is told."""
     return Command(
-        _DELETE.action_id,
         lambda deck: _do(deck, _DELETE, keys),
         lambda outcome: outcome.text(_DELETE.past) if outcome.kept else "",
         "",
         then,
+        lambda _: then(None),
     )
 
 
 def _command(verb: _Verb, keys: Collection[int]) -> Command:
-    return Command(verb.action_id, lambda deck: _do(deck, verb, keys), lambda outcome: outcome.text(verb.past), "")
+    return Command(lambda deck: _do(deck, verb, keys), lambda outcome: outcome.text(verb.past), "", needs_engine=True)
 
 
 def _do(deck: Deck, verb: _Verb, keys: Collection[int]) -> Outcome:
@@ -140,7 +135,7 @@ def list_keys(
         query = RunQuery(filter=wanted, order=listing.order, roots_only=not wanted, after=after, limit=limit)
         return deck.flow_runs.keys(query, until=until)
 
-    return Command("mark.range", read, lambda _: "", "", then)
+    return Command(read, lambda _: "", "", then, lambda _: then(None))
 
 
 def list_echo(listing: Listing) -> str:

@@ -13,7 +13,7 @@ from flowdeck.rules.runs.run_filter import EVERYTHING, RunFilter
 from flowdeck.rules.runs.run_order import RunOrder
 
 if TYPE_CHECKING:
-    from flowdeck.deck import CallLine, EngineStatus, FlowEntry, FlowRun, Waits
+    from flowdeck.deck import CallLine, Deck, EngineStatus, FlowRun, Waits
     from flowdeck.rules.states import StateType
     from flowdeck_tui.live.detail_reading import Detail
     from flowdeck_tui.live.shared_deck import SharedDeck
@@ -85,7 +85,7 @@ class News:
         removed: keys of runs that were deleted.
         is_list_outdated: too much has changed to be told run by run; the rows of the list are to be asked for again.
         children: by key of an open run, what lies below it: its calls, its subflow runs.
-        flows: all entries of the watched folders.
+        panes: what the readers of panes have read, by number of the pane.
         counts: root runs by type of state; failed ones of the last 24 hours.
         total: how many runs the listing has.
         engine: what is known of it.
@@ -99,7 +99,7 @@ class News:
     removed: frozenset[int] = frozenset()
     is_list_outdated: bool = False
     children: Mapping[int, tuple[Sequence[CallLine], Sequence[FlowRun]]] = field(default_factory=dict)
-    flows: Sequence[FlowEntry] | None = None
+    panes: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[StateType, int] | None = None
     total: Total | None = None
     engine: EngineStatus | None = None
@@ -139,37 +139,54 @@ class ReadFailed(Message):
         super().__init__()
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing to ask of Deck, and what follows on the screen.
+
+    Attributes:
+        call: does it; called in the thread of commands.
+        tell: writes the sentence for the status line from what `call` returned.
+        echo: the command line that does the same; empty for none.
+        then: called on the screen's side with what `call` returned; None when nothing follows.
+        otherwise: called on the screen's side with the sentence that says why it failed; None when nothing follows.
+        needs_engine: nothing comes of it while no engine serves the home.
+        tells_state: `call` returns a flow run, and the sentence tells a state that the run will leave.
+    """
+
+    call: Callable[[Deck], Any]
+    tell: Callable[[Any], str]
+    echo: str
+    then: Callable[[Any], None] | None = None
+    otherwise: Callable[[str], None] | None = None
+    needs_engine: bool = False
+    tells_state: bool = False
+
+
 class CommandDone(Message):
     """A command came back.
 
     Attributes:
-        action_id: what the user did.
+        command: what was asked, and what follows.
         result: what Deck returned; None when it refused.
         error: why it refused, one sentence; None when it did not.
         text: one sentence for the status line, when it worked.
-        echo: the command line that does the same.
-        then: takes the result, or None after an error; None when nobody waits for it.
         lacks_engine: it was done, but nothing comes of it before there is an engine.
     """
 
     def __init__(
         self,
-        action_id: str,
+        command: Command,
         *,
         result: Any = None,
         error: str | None = None,
         text: str = "",
-        echo: str = "",
-        then: Callable[[Any], None] | None = None,
         lacks_engine: bool = False,
     ) -> None:
-        self.action_id = action_id
-        self.lacks_engine = lacks_engine
+        self.command = command
         self.result = result
         self.error = error
         self.text = text
-        self.echo = echo
-        self.then = then
+        self.lacks_engine = lacks_engine
         super().__init__()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from flowdeck_tui.live.commands import Command
+from flowdeck_tui.live.messages import Command
 from flowdeck_tui.live.pump import Pace, Pump
 from flowdeck_tui.terminal.editor import Place
 from flowdeck_tui.text.render_context import RenderContext
@@ -84,4 +84,8 @@ class PaneServices(Protocol):
 
     def show_flows(self) -> None:
         """Show the flows again."""
+        ...
+
+    def show_log_of(self, run_id: str) -> None:
+        """Show the log of a run, by its id, over the whole screen."""
         ...

@@ -7,7 +7,6 @@ to be drawn: on a slow line the screen skips what is outdated instead of falling
 from __future__ import annotations
 
 import math
-import os
 import queue
 import threading
 import time
@@ -24,8 +23,9 @@ from flowdeck_tui.live.shared_deck import SharedDeck
 if TYPE_CHECKING:
     from textual.message import Message
 
-    from flowdeck.deck import ChangeFeed, Changes, Deck, EngineStatus, FlowEntry, Waits
+    from flowdeck.deck import ChangeFeed, Changes, Deck, EngineStatus, Waits
     from flowdeck.rules.runs.run_order import Place
+    from flowdeck_tui.live.pane_reader import PaneReader
 
 IDLE_SECONDS: Final = 2.0
 """How often the engine is looked at when nothing changes: one that was killed leaves no change."""
@@ -67,51 +67,58 @@ class _Pending:
     flow_runs: set[int] = field(default_factory=set)
     children: set[int] = field(default_factory=set)
     outdated: bool = False
-    flows: bool = False
+    panes: set[str] = field(default_factory=set)
     counts: bool = False
     engine: bool = False
     detail: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.flow_runs or self.children) or any(
-            (self.outdated, self.flows, self.counts, self.engine, self.detail)
+        return bool(self.flow_runs or self.children or self.panes) or any(
+            (self.outdated, self.counts, self.engine, self.detail)
         )
 
     def add(self, changes: Changes) -> None:
         """Take note of what the feed told."""
         if changes.resync or len(changes.flow_runs) + len(self.flow_runs) > MANY_CHANGES:
-            self.outdated = self.flows = self.engine = True
+            self.outdated = self.engine = True
         else:
             self.flow_runs |= changes.flow_runs
         self.counts = self.counts or changes.resync or bool(changes.flow_runs)
-        self.flows = self.flows or changes.flows
         self.engine = self.engine or changes.engine
 
 
 class Pump:
     """Reads for the screen. Its public methods may be called from any thread and return at once."""
 
-    def __init__(self, open_deck: Callable[[], Deck], post: Callable[[Message], Any], pace: Pace) -> None:
+    def __init__(
+        self,
+        open_deck: Callable[[], Deck],
+        post: Callable[[Message], Any],
+        pace: Pace,
+        readers: Mapping[str, PaneReader],
+    ) -> None:
         """Prepare; nothing is opened before `start`.
 
         Args:
             open_deck: opens the home; called in the pump's thread, because it imports and opens much.
             post: hands a message to the app; safe to call from a thread.
             pace: how often to deliver.
+            readers: how the rows of panes are read, by number of the pane.
         """
         self._open_deck = open_deck
         self._post = post
         self._pace = pace
+        self._readers = readers
         self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._feed: ChangeFeed | None = None
         self._stopping = threading.Event()
         self._drawn = threading.Event()
         self._drawn.set()
         # From here on only the pump's thread touches what follows.
-        self._pending = _Pending(flows=True, counts=True, engine=True)
+        self._pending = _Pending(panes=set(self._readers), counts=True, engine=True)
         self._lister = RunLister()
         self._open_keys: frozenset[int] = frozenset()
-        self._wants_flows = True
+        self._shown: str | None = None  # None: every pane counts as shown
         self._detail: DetailQuery | None = None
         self._next_delivery = 0.0
         self._next_engine_look = 0.0
@@ -179,12 +186,12 @@ class Pump:
 
         self._ask(change)
 
-    def set_wants_flows(self, wants: bool) -> None:
-        """Say whether the Flows pane is looked at: only then its last runs are kept up to date."""
+    def set_shown(self, number: str) -> None:
+        """Say which pane is shown: it is read at once, and what only matters to a shown pane is read for no other."""
 
         def change() -> None:
-            self._wants_flows = wants
-            self._pending.flows = self._pending.flows or wants
+            self._shown = number
+            self._pending.panes |= {number} & self._readers.keys()
 
         self._ask(change)
 
@@ -240,8 +247,19 @@ class Pump:
             return
         if changes is not None:
             self._pending.add(changes)
+            self._pending.panes |= self._concerned(changes)
         if time.monotonic() >= self._next_engine_look:
             self._pending.engine = True
+
+    def _concerned(self, changes: Changes) -> set[str]:
+        """Return the numbers of the panes that are to be read after changes."""
+        if self._pending.outdated:
+            return set(self._readers)
+        return {
+            number
+            for number, reader in self._readers.items()
+            if reader.hears(changes) or (self._shown in (None, number) and reader.hears_while_shown(changes))
+        }
 
     def _fail(self, text: str) -> None:
         self._post(ReadFailed(text))
@@ -300,7 +318,6 @@ class Pump:
         runs = deck.flow_runs.by_keys(pending.flow_runs)
         found = {run.key for run in runs}
         touched = (pending.flow_runs | pending.children | {run.parent_key for run in runs}) & self._open_keys
-        has_new_state = bool(pending.flow_runs) and self._wants_flows
         return News(
             page=page,
             runs=runs,
@@ -312,7 +329,7 @@ class Pump:
                 for key in touched
                 if key is not None
             },
-            flows=_flows(deck) if pending.flows or has_new_state else None,
+            panes={number: self._readers[number].read(deck) for number in sorted(pending.panes)},
             counts=deck.flow_runs.active_counts() if pending.counts else None,
             total=self._lister.total(deck),
             engine=self._read_engine(deck) if pending.engine else None,
@@ -337,13 +354,3 @@ class Pump:
         self._next_engine_look = time.monotonic() + IDLE_SECONDS
         before, self._engine = self._engine, deck.engine.status()
         return self._engine if self._engine != before else None
-
-
-def _flows(deck: Deck) -> list[FlowEntry]:
-    """List the flows of watched folders that are there: the catalogue keeps those of a disk that is gone for now."""
-    there: dict[str, bool] = {}
-    entries = deck.flows.entries()
-    for entry in entries:
-        if entry.folder not in there:
-            there[entry.folder] = os.path.isdir(entry.folder)
-    return [entry for entry in entries if there[entry.folder]]

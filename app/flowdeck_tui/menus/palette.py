@@ -9,7 +9,6 @@ from textual.app import App
 
 from flowdeck_tui.actions import actions, focus
 from flowdeck_tui.actions.action import DIALOGS, Action, Context
-from flowdeck_tui.actions.actions import ACTIONS
 from flowdeck_tui.text.present import Glyphs
 from flowdeck_tui.widgets.status_area import StatusArea
 
@@ -63,7 +62,7 @@ class Palette:
 
     def _in_order(self, chain: Sequence[Context]) -> list[Action]:
         here = actions.listed(chain)
-        return [*here, *(action for action in ACTIONS if action not in here)]
+        return [*here, *(action for action in actions.all_actions() if action not in here)]
 
     async def _open(self, title: str, offers: Sequence[Offer], hints: Sequence[Hint] = ()) -> None:
         # Imported here, as other dialogs: the first paint need not wait for them.

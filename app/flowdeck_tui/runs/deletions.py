@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flowdeck.rules.text.terminal_text import inert_line
 from flowdeck_tui.live import marked_runs
-from flowdeck_tui.live.commands import Command
 from flowdeck_tui.live.marked_runs import Outcome
+from flowdeck_tui.live.messages import Command
 from flowdeck_tui.runs.run_tree import RunTree
 from flowdeck_tui.text import present
 

@@ -14,8 +14,8 @@ from flowdeck_tui.actions import actions
 from flowdeck_tui.actions.action import Context
 from flowdeck_tui.actions.actions import bindings
 from flowdeck_tui.live import commands, marked_runs
-from flowdeck_tui.live.commands import Command, Obstacle
-from flowdeck_tui.live.messages import News
+from flowdeck_tui.live.commands import Obstacle
+from flowdeck_tui.live.messages import Command, News
 from flowdeck_tui.live.pane_services import PaneServices
 from flowdeck_tui.menus.copy_choices import copies_of_call, copies_of_run
 from flowdeck_tui.runs.deletions import Deletions
@@ -73,6 +73,11 @@ class RunsPane(RunList):
             return self.detail.run
         key = self.table.cursor
         return None if key is None else self.tree_rows.run_of(key)
+
+    @property
+    def widget(self) -> RunsPane:
+        """The widget that is shown and hidden."""
+        return self
 
     # -- what comes in -------------------------------------------------------------------------------------------
 

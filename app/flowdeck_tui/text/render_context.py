@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from flowdeck_tui.text.present import Glyphs
 
@@ -22,3 +22,8 @@ class RenderContext:
     now: Callable[[], datetime]
     zone: tzinfo | None
     glyphs: Glyphs
+
+
+def system_now() -> datetime:
+    """Return the wall time, aware."""
+    return datetime.now(UTC)

@@ -9,7 +9,7 @@ import pytest
 from textual.binding import Binding
 
 from flowdeck_tui.actions import actions
-from flowdeck_tui.actions.action import DIALOGS, FORBIDDEN_KEYS, Action, Context, KeyClashError
+from flowdeck_tui.actions.action import FORBIDDEN_KEYS, Action, Context, KeyClashError
 from flowdeck_tui.actions.actions import ACTIONS, BY_ID
 from flowdeck_tui.app import FlowdeckApp
 from flowdeck_tui.flows.flows import FlowsPane
@@ -46,7 +46,12 @@ CHAINS = {
     "calls": (Context.LIST, Context.DETAIL, Context.RUNS, Context.EVERYWHERE),
     "flows": (Context.LIST, Context.FLOWS, Context.EVERYWHERE),
     "text": (Context.TEXT, Context.FLOWS, Context.EVERYWHERE),
-    **{context.name.lower(): (context,) for context in DIALOGS},
+    "prompt": (Context.PROMPT,),
+    "confirm": (Context.CONFIRM,),
+    "form": (Context.FORM,),
+    "choice": (Context.CHOICE,),
+    "menu": (Context.MENU,),
+    "copy": (Context.COPY,),
 }
 
 

@@ -82,7 +82,7 @@ async def test_a_home_that_was_opened_too_late_is_closed(home: SeededHome, monke
         may_open.wait(PATIENCE_SECONDS)
         return Deck(home.path)
 
-    pump = Pump(open_late, lambda _message: None, make_app(home).pace)
+    pump = Pump(open_late, lambda _message: None, make_app(home).pace, {})
     pump.start()
     assert not pump.stop(0.0)
     may_open.set()

@@ -15,6 +15,8 @@ from flowdeck.deck.flow_runs import FlowRuns
 from flowdeck.rules.exceptions import StoreError
 from flowdeck.rules.runs.run_filter import parse
 from flowdeck.rules.runs.run_order import RunOrder, place_of
+from flowdeck_tui.flows.flow_reading import READER
+from flowdeck_tui.flows.flows import FLOWS
 from flowdeck_tui.live.messages import (
     DeckFailed,
     DeckOpened,
@@ -38,7 +40,7 @@ class Screen:
 
     def __init__(self, home: SeededHome, pace: Pace = QUICK, open_deck: Callable[[], Deck] | None = None) -> None:
         self.heard: queue.Queue[Any] = queue.Queue()
-        self.pump = Pump(open_deck or (lambda: Deck(home.path)), self.heard.put, pace)
+        self.pump = Pump(open_deck or (lambda: Deck(home.path)), self.heard.put, pace, {FLOWS: READER})
         self.pump.start()
 
     def next(self, kind: type[Any] = Delivered) -> Any:
@@ -79,7 +81,7 @@ def test_the_first_delivery_holds_everything(home: SeededHome, start: Callable[.
     assert isinstance(screen.next(DeckOpened).shared.deck, Deck)
     news = screen.next().news
     assert [run.name for run in news.page.runs] == ["one"]
-    assert [entry.name for entry in news.flows] == ["etl"]
+    assert [entry.name for entry in news.panes[FLOWS]] == ["etl"]
     assert news.total == Total(1)
     assert news.engine is not None
     assert not news.engine.running
@@ -289,11 +291,11 @@ def test_flows_are_read_again_for_their_last_run_only_while_they_are_shown(
     run = home.run("busy", "etl", "Running")
     screen = start()
     screen.news(lambda news: news.page)
-    screen.pump.set_wants_flows(False)
+    screen.pump.set_shown("1")
     home.set_state(run.key, "Completed", NOW)
-    assert screen.news(lambda news: news.runs).flows is None
-    screen.pump.set_wants_flows(True)
-    flows = screen.news(lambda news: news.flows is not None).flows
+    assert FLOWS not in screen.news(lambda news: news.runs).panes
+    screen.pump.set_shown(FLOWS)
+    flows = screen.news(lambda news: FLOWS in news.panes).panes[FLOWS]
     assert flows is not None
     assert flows[0].last_run_state == "COMPLETED"
 
