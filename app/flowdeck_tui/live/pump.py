@@ -190,9 +190,9 @@ class Pump:
         """Say which pane is shown: it is read at once, and what only matters to a shown pane is read for no other."""
 
         def change() -> None:
-            self._shown = number
             self._pending.panes |= {number} & self._readers.keys()
 
+        self._shown = number  # at once: changes that come from now on are judged by it
         self._ask(change)
 
     def refresh_engine(self) -> None:

@@ -198,7 +198,7 @@ def test_disk_that_really_is_full(small_disk: Path, empty_home: Path) -> None:
 def test_file_that_is_no_database(home: Home) -> None:
     """One sentence names it."""
     home.database.write_bytes(b"this is not a database" * 100)
-    with pytest.raises(StoreError, match=f"{home.database} cannot be opened"):
+    with pytest.raises(StoreError, match=rf"{home.database} is damaged \(file is not a database\): `flowdeck doctor`"):
         Database(home)
 
 
