@@ -49,7 +49,7 @@ lint: $(DEV) ## check style, format, the direction of imports, and types
 	@echo "ruff check"
 	@$(BIN)/ruff check --quiet
 	@echo "ruff format --check"
-	@$(BIN)/ruff format --quiet --check || { echo "Not formatted; put right by: $(BIN)/ruff format"; exit 1; }
+	@$(BIN)/ruff format --quiet --check || { echo "Not formatted; fix with: $(BIN)/ruff format"; exit 1; }
 	@echo "lint-imports"
 	@$(BIN)/lint-imports --no-logo
 	@echo "basedpyright"

@@ -36,9 +36,9 @@ class _Job:
         place: before or behind which it begins; None for an end of the list.
         number: how many rows it has at most.
         pages: reads it; None before the first step.
-        runs: what was found since the last part was given out.
+        runs: what was found since the last part was delivered.
         found: how many in all.
-        is_begun: a part was given out.
+        is_begun: whether a part was delivered.
     """
 
     side: Side
@@ -102,7 +102,7 @@ class RunLister:
 
     @property
     def has_news(self) -> bool:
-        """Whether a part of a page, or a count, can be given out."""
+        """Whether a part of a page, or a count, can be delivered."""
         job = self._job
         has_part = job is not None and (job.is_done or bool(job.runs) or not job.is_begun)
         return has_part or self._total is not None
@@ -118,7 +118,7 @@ class RunLister:
             self._count_on(deck)
 
     def take_page(self) -> RunPage | None:
-        """Give out what was read since the last time; None when there is nothing to tell."""
+        """Return what was read since the last time; None when there is nothing to tell."""
         job = self._job
         if job is None or job.pages is None or not self.has_news:
             return None
@@ -131,7 +131,7 @@ class RunLister:
         return page
 
     def begin_again(self) -> None:
-        """Read anew what was given out last, after it was lost."""
+        """Read anew what was delivered last, after it was lost."""
         job = self._job or self._given
         if job is not None:
             self._job = _Job(job.side, job.place, job.number)

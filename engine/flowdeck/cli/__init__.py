@@ -28,7 +28,7 @@ COMMANDS: Final[dict[str, str]] = {
     "flow": "list and inspect the flows of watched folders",
     "flow-run": "create, list, inspect, retry, cancel and delete runs of flows; read their logs",
     "task-run": "list and inspect the task runs of a flow run",
-    "doctor": "check this installation and its home, and say how to put right what is wrong",
+    "doctor": "check this installation and its home, and say how to fix what is wrong",
 }
 """Each is the module of that name, with `_` for `-`."""
 

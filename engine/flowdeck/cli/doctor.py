@@ -278,4 +278,4 @@ def _existing(path: Path) -> Path:
     return path
 
 
-VERB: Final = Verb("check this installation and its home, and say how to put right what is wrong", add_json, _run)
+VERB: Final = Verb("check this installation and its home, and say how to fix what is wrong", add_json, _run)

@@ -1,7 +1,7 @@
 """The process in which a claimed run's user code runs: `python -P -m flowdeck.host.flow_process KEY INCARNATION`.
 
-It waits for its host's word, so that the store knows its pid before any code of the user has run; then it takes the
-looks of a script (`sys.path[0]`, `sys.argv`), imports the file and runs the flow. It ends with 0 if the run Completed.
+It waits for its host's word, so that the store knows its pid before any code of the user has run; then it sets
+`sys.path[0]` and `sys.argv` as for a script, imports the file and runs the flow. It ends with 0 if the run Completed.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ class _Follower:
             return
         await self._give_up(file)
         fresh = known is not None and (known.sha256, known.interpreter) == (mark, interpreter)
-        # What is broken may be broken by another file, which is put right now.
+        # What is broken may be broken by another file, which may be fixed now.
         if known is None or not fresh or (known.status != OK and something_changed):
             task = asyncio.create_task(self._describe(file, mark, interpreter))
             self._looks[file] = _Look(mark, interpreter, task)

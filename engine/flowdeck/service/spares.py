@@ -192,7 +192,7 @@ class SpareKeeper:
             self._changed.set()
 
     def close(self) -> None:
-        """Let every spare leave; from now on none is given out or started."""
+        """Let every spare leave; from now on none is handed to a run or started."""
         with self._lock:
             self._is_closed = True
             spares = [spare for shelf in self._shelves.values() for spare in shelf.spares]

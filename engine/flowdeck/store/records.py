@@ -1,4 +1,4 @@
-"""One frozen dataclass per thing that the store gives out. Times are aware UTC datetimes, durations seconds.
+"""A frozen dataclass for each kind of record that the store returns. Times are aware UTC datetimes, durations seconds.
 
 A script that only runs a flow needs none of them and does not import this module.
 """

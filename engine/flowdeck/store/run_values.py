@@ -9,7 +9,7 @@ from typing import Final
 CALLS_PER_RUN: Final = 100_000_000
 """A task run's id is its flow run's key times this, plus the call's number in that run (from 1).
 
-So ids are integers that any process can give out without asking, a run's calls lie side by side in the table,
+So ids are integers that any process can allocate without asking, a run's calls lie side by side in the table,
 and `WHERE id BETWEEN` finds them without another index.
 """
 

@@ -172,7 +172,7 @@ class Database:
                 self._blame(batch, error)
 
     def _next_batch(self) -> list[_Ticket]:
-        """Return tickets that are to be done. They stay queued: a thread that is torn away here loses none of them."""
+        """Return tickets that are to be done. They stay queued: a thread interrupted here loses none of them."""
         pending = self._pending
         while pending and (pending[0].done or pending[0].withdrawn):
             pending.popleft()

@@ -24,7 +24,7 @@ CHANGES_KEPT = 65_536
 @migrations()
 def create_flow_runs(db: sqlite_utils.Database) -> None:
     """Flow runs, and beside each the small row of counts that changes with every task call."""
-    # AUTOINCREMENT: the key of a deleted run is never given out again, or what its process still says of it would be
+    # AUTOINCREMENT: the key of a deleted run is never allocated again, or what its process still says of it would be
     # taken for another run's.
     db.execute(
         """CREATE TABLE flow_run(

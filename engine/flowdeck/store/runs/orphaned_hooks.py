@@ -1,4 +1,4 @@
-"""Hooks of runs that ended when their process was gone: whoever takes the note of one runs it, once."""
+"""Hooks of runs that ended when their process was gone: whoever claims one runs it, once."""
 
 from __future__ import annotations
 
