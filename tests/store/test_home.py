@@ -55,6 +55,16 @@ def test_locating_makes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
+def test_home_that_others_may_enter_is_narrowed(tmp_path: Path) -> None:
+    """Also its folders; what the owner may do stays."""
+    home = Home(tmp_path / "home")
+    for folder in (home.path, home.logs, home.bells):
+        folder.mkdir()
+        folder.chmod(0o755)
+    prepare(home)
+    assert [folder.stat().st_mode & 0o777 for folder in (home.path, home.logs, home.bells)] == [0o700] * 3
+
+
 def test_prepare_makes_the_folders_again_and_again(tmp_path: Path) -> None:
     """The first time as well as the second."""
     home = Home(tmp_path / "deep" / "home")

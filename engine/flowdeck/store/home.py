@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -95,6 +96,9 @@ def prepare(home: Home) -> None:
     try:
         for folder in (home.path, home.logs, home.bells):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = folder.stat()
+            if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+                folder.chmod(stat.S_IMODE(found.st_mode) & 0o700)  # what is recorded is the user's alone
     except OSError as error:
         done = "used" if home.path.is_dir() else "created"
         raise StoreError(

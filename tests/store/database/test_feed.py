@@ -178,6 +178,16 @@ def test_home_with_a_long_path_has_bells(tmp_path: Path, monkeypatch: pytest.Mon
     database.close()
 
 
+def test_bells_are_private(database: Database) -> None:
+    """Whatever the umask: nobody else may ring them."""
+    before = os.umask(0)
+    try:
+        with ChangeFeed(database):
+            assert [path.stat().st_mode & 0o777 for path in database.home.bells.iterdir()] == [0o600]
+    finally:
+        os.umask(before)
+
+
 def test_two_bells_hung_at_the_same_moment_both_ring(database: Database) -> None:
     """The clock of a file system may be coarse: then a second bell does not change the time of the folder."""
     bells = database.home.bells

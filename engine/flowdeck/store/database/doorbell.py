@@ -91,7 +91,9 @@ class Bell:
         self._folder = folder
         self.socket = _datagram_socket()
         try:
-            self.socket.bind(short_path(folder, self._descriptor, self._name))
+            path = short_path(folder, self._descriptor, self._name)
+            self.socket.bind(path)
+            os.chmod(path, 0o600)
         except OSError:
             self.close()
             raise
