@@ -113,6 +113,7 @@ def test_engine_whose_row_is_lost_is_found_by_its_lock(live: LiveHome, hung: sub
     """`server stop` does not say that there was none."""
     live.database.write(lambda connection: connection.execute("DELETE FROM engine"))
     os.kill(hung.pid, signal.SIGSTOP)
+    os.waitpid(hung.pid, os.WUNTRACED)  # it is stopped now, not only about to be
     with pytest.raises(RefusedError, match=rf"the engine \(pid {hung.pid}\) is stopped"):
         live.deck.engine.stop()
 
