@@ -188,23 +188,30 @@ class InputTokens:
         self._ground(character)
         return True
 
-    def _csi(self, character: str) -> None:
+    def _has_grown(self, character: str) -> bool:
+        """Take a character into the sequence that is being read; False when it is none of it, and is dealt with."""
         if self._is_refused(character):
-            return
+            return False
         if character == ESC:
             self._begin()
         elif character in _ABORTS or character >= "\x7f":
             self._drop()
         elif character >= " ":
             self._grow(character)
-            if self._text == "\x1b[M":
-                self._state = self._old_mouse
-            elif self._text == "\x1b[[":
-                self._state = self._linux_key
-            elif self._text in self._keys:
-                self._end(Kind.SEQUENCE)
-            elif character >= "@":
-                self._end_csi()
+            return True
+        return False
+
+    def _csi(self, character: str) -> None:
+        if not self._has_grown(character):
+            return
+        if self._text == "\x1b[M":
+            self._state = self._old_mouse
+        elif self._text == "\x1b[[":
+            self._state = self._linux_key
+        elif self._text in self._keys:
+            self._end(Kind.SEQUENCE)
+        elif character >= "@":
+            self._end_csi()
 
     def _end_csi(self) -> None:
         if self._text == _PASTE_START:
@@ -224,16 +231,8 @@ class InputTokens:
         self._end(Kind.SEQUENCE)
 
     def _ss3(self, character: str) -> None:
-        if self._is_refused(character):
-            return
-        if character == ESC:
-            self._begin()
-        elif character in _ABORTS or character >= "\x7f":
-            self._drop()
-        elif character >= " ":
-            self._grow(character)
-            if not "0" <= character <= ";":
-                self._end(Kind.SEQUENCE)
+        if self._has_grown(character) and not "0" <= character <= ";":
+            self._end(Kind.SEQUENCE)
 
     def _string(self, character: str) -> None:
         """A text up to ST or BEL; nothing asks for one, so it is not kept."""

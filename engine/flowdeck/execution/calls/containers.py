@@ -260,12 +260,20 @@ def _has_attributes(kind: type) -> bool:
     return kind.__module__ != "builtins" and bool(kind.__dictoffset__ or _slots_of(kind))
 
 
-def _slots_of(kind: type) -> list[str]:
+def _slots_of(kind: type) -> tuple[str, ...]:
+    try:
+        return _known_slots(kind)
+    except TypeError:  # its metaclass makes the type unhashable
+        return _known_slots.__wrapped__(kind)
+
+
+@functools.lru_cache(maxsize=4096)
+def _known_slots(kind: type) -> tuple[str, ...]:
     slots: list[str] = []
     for base in kind.__mro__:
         named: Any = vars(base).get("__slots__", ())
         slots += [named] if isinstance(named, str) else list(named)
-    return [name for name in slots if not name.startswith("__")]
+    return tuple(name for name in slots if not name.startswith("__"))
 
 
 def _attributes(value: Any) -> dict[str, Any]:
